@@ -1,0 +1,3 @@
+//! Measures foretell beside its peers; never published.
+
+fn main() {}

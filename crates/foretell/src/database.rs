@@ -1,0 +1,213 @@
+//! The tables of a session: on disk or in memory, with views and external tables by their definition.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::common::internal_err;
+use datafusion::datasource::{TableType, ViewTable};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use parking_lot::RwLock;
+
+use crate::planning::bind_plan;
+use crate::store::ModelStore;
+
+#[cfg(feature = "warehouse")]
+use datafusion::common::DataFusionError;
+#[cfg(feature = "warehouse")]
+use foretell_warehouse::{OnExisting, ViewKind, Warehouse};
+
+/// A view or an external table, as the statement that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    pub(crate) kind: DefinitionKind,
+    /// The query of a view, the whole statement of an external table.
+    pub(crate) sql: String,
+}
+
+/// What a definition defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DefinitionKind {
+    View,
+    ExternalTable,
+}
+
+/// Where the tables of a session are.
+#[derive(Debug)]
+pub(crate) struct Database {
+    tables: Arc<dyn SchemaProvider>,
+    definitions: Arc<RwLock<BTreeMap<String, Definition>>>,
+    #[cfg(feature = "warehouse")]
+    warehouse: Option<Warehouse>,
+}
+
+impl Database {
+    /// Tables that end with the session.
+    pub(crate) fn in_memory() -> Self {
+        Self {
+            tables: Arc::new(MemorySchemaProvider::new()),
+            definitions: Arc::default(),
+            #[cfg(feature = "warehouse")]
+            warehouse: None,
+        }
+    }
+
+    /// Tables of a database directory.
+    #[cfg(feature = "warehouse")]
+    pub(crate) fn open(directory: &Path) -> crate::Result<Self> {
+        let warehouse = Warehouse::open(directory)?;
+        let mut definitions = BTreeMap::new();
+        for record in warehouse.views()? {
+            let kind = match record.kind {
+                ViewKind::View => DefinitionKind::View,
+                ViewKind::ExternalTable => DefinitionKind::ExternalTable,
+            };
+            definitions.insert(record.name, Definition { kind, sql: record.sql });
+        }
+        let tables = Arc::new(foretell_warehouse::WarehouseSchema::new(warehouse.clone()));
+        Ok(Self { tables, definitions: Arc::new(RwLock::new(definitions)), warehouse: Some(warehouse) })
+    }
+
+    /// The directory, if there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        #[cfg(feature = "warehouse")]
+        return self.warehouse.as_ref().map(Warehouse::path);
+        #[cfg(not(feature = "warehouse"))]
+        None
+    }
+
+    #[cfg(feature = "warehouse")]
+    pub(crate) fn warehouse(&self) -> Option<&Warehouse> {
+        self.warehouse.as_ref()
+    }
+
+    /// Where its models are kept.
+    pub(crate) fn model_store(&self) -> ModelStore {
+        #[cfg(feature = "warehouse")]
+        return ModelStore::new(self.warehouse.clone());
+        #[cfg(not(feature = "warehouse"))]
+        ModelStore::default()
+    }
+
+    /// The tables as the host sees them.
+    pub(crate) fn schema(&self, state: Weak<RwLock<SessionState>>) -> Arc<dyn SchemaProvider> {
+        Arc::new(DatabaseSchema {
+            tables: Arc::clone(&self.tables),
+            definitions: Arc::clone(&self.definitions),
+            state,
+        })
+    }
+
+    /// The definition of `name`, if it is a view or an external table.
+    pub(crate) fn definition(&self, name: &str) -> Option<Definition> {
+        self.definitions.read().get(name).cloned()
+    }
+
+    /// Makes a view or an external table; an existing one of the same name is replaced.
+    pub(crate) fn define(&self, name: &str, definition: Definition) -> Result<()> {
+        #[cfg(feature = "warehouse")]
+        if let Some(warehouse) = &self.warehouse {
+            let kind = match definition.kind {
+                DefinitionKind::View => ViewKind::View,
+                DefinitionKind::ExternalTable => ViewKind::ExternalTable,
+            };
+            warehouse.put_view(name, kind, &definition.sql, OnExisting::Replace).map_err(external)?;
+        }
+        self.definitions.write().insert(name.to_owned(), definition);
+        Ok(())
+    }
+
+    /// Drops a view or an external table.
+    pub(crate) fn undefine(&self, name: &str) -> Result<()> {
+        #[cfg(feature = "warehouse")]
+        if let Some(warehouse) = &self.warehouse {
+            warehouse.drop_view(name).map_err(external)?;
+        }
+        self.definitions.write().remove(name);
+        Ok(())
+    }
+}
+
+#[cfg(feature = "warehouse")]
+pub(crate) fn external(error: foretell_warehouse::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// Tables, then definitions. A definition is planned each time it is used, so that a view sees the tables and models of now.
+#[derive(Debug)]
+struct DatabaseSchema {
+    tables: Arc<dyn SchemaProvider>,
+    definitions: Arc<RwLock<BTreeMap<String, Definition>>>,
+    state: Weak<RwLock<SessionState>>,
+}
+
+#[async_trait]
+impl SchemaProvider for DatabaseSchema {
+    fn table_names(&self) -> Vec<String> {
+        let mut names = self.tables.table_names();
+        names.extend(self.definitions.read().keys().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.tables.table(name).await? {
+            return Ok(Some(table));
+        }
+        let Some(definition) = self.definitions.read().get(name).cloned() else { return Ok(None) };
+        let Some(state) = self.state.upgrade() else { return Ok(None) };
+        let state = state.read().clone();
+        let resolved = resolve(&definition, &state).await;
+        resolved.map(Some).map_err(|error| error.context(format!("`{name}` cannot be read as it was defined")))
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        match self.definitions.read().get(name).map(|definition| definition.kind) {
+            Some(DefinitionKind::View) => Ok(Some(TableType::View)),
+            Some(DefinitionKind::ExternalTable) => Ok(Some(TableType::Base)),
+            None => Ok(self.tables.table_exist(name).then_some(TableType::Base)),
+        }
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.tables.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.tables.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.tables.table_exist(name) || self.definitions.read().contains_key(name)
+    }
+}
+
+async fn resolve(definition: &Definition, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+    let plan = state.create_logical_plan(&definition.sql).await?;
+    match (definition.kind, plan) {
+        (DefinitionKind::View, plan) => {
+            Ok(Arc::new(ViewTable::new(bind_plan(plan, state)?, Some(definition.sql.clone()))))
+        }
+        (DefinitionKind::ExternalTable, LogicalPlan::Ddl(DdlStatement::CreateExternalTable(statement))) => {
+            open_external(&statement, state).await
+        }
+        (DefinitionKind::ExternalTable, _) => internal_err!("foretell: the definition is not CREATE EXTERNAL TABLE"),
+    }
+}
+
+/// The table that `CREATE EXTERNAL TABLE` describes.
+pub(crate) async fn open_external(
+    statement: &datafusion::logical_expr::CreateExternalTable,
+    state: &SessionState,
+) -> Result<Arc<dyn TableProvider>> {
+    let format = statement.file_type.to_uppercase();
+    let Some(factory) = state.table_factories().get(&format) else {
+        return datafusion::common::plan_err!("no files of format {format} can be read");
+    };
+    factory.create(state, statement).await
+}

@@ -1,0 +1,212 @@
+//! Models come and go here, whichever statement asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, DataFusionError, plan_err};
+use datafusion::error::Result;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::{ExprSchemable, ScalarUDF};
+use foretell_model::{DeclaredFeature, LoadOptions, Model, NullPolicy};
+use foretell_udfs::{ModelDetails, ModelFunc, ModelSource, NamedModel, nearest, to_datafusion};
+
+use crate::dialect::{CreateModel, Parameter};
+use crate::fetch::fetch;
+use crate::options::limits;
+use crate::registry::SessionModels;
+use crate::store::ModelStore;
+
+/// Names of the options of `CREATE MODEL`.
+const OPTIONS: [&str; 3] = ["label", "model_type", "on_null"];
+
+/// Creates and drops the models of one session.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    models: Arc<SessionModels>,
+    store: ModelStore,
+}
+
+/// A model to be made.
+#[derive(Debug)]
+pub(crate) struct NewModel {
+    pub(crate) name: String,
+    pub(crate) or_replace: bool,
+    pub(crate) temporary: bool,
+    pub(crate) features: Option<Vec<DeclaredFeature>>,
+    pub(crate) uri: String,
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl Engine {
+    pub(crate) fn new(models: &Arc<SessionModels>, store: ModelStore) -> Self {
+        Self { models: Arc::clone(models), store }
+    }
+
+    pub(crate) fn models(&self) -> &Arc<SessionModels> {
+        &self.models
+    }
+
+    /// Makes the functions of all stored models known. Their files are read when they are first used.
+    pub(crate) fn load_stored(&self) -> Result<()> {
+        for model in self.store.stored_models()? {
+            self.register(ModelFunc::try_new(model)?.into_udf())?;
+        }
+        Ok(())
+    }
+
+    /// Runs `CREATE MODEL`; says what was done.
+    pub(crate) async fn create(&self, statement: CreateModel) -> Result<String> {
+        let name = statement.name.clone();
+        if statement.if_not_exists && self.models.model(&name).is_some() {
+            return Ok(format!("model `{name}` exists"));
+        }
+        let state = self.models.state()?.read().clone();
+        let new = NewModel::of(statement, &state)?;
+        let udf = self.make(new, &state, |_| Ok(())).await?;
+        self.register(udf)?;
+        Ok(format!("created model `{name}`"))
+    }
+
+    /// Reads, checks (by `accept`, too) and stores a model; the function it is has yet to be registered.
+    pub(crate) async fn make(
+        &self,
+        new: NewModel,
+        state: &SessionState,
+        accept: impl FnOnce(&Model) -> Result<()> + Send,
+    ) -> Result<ScalarUDF> {
+        self.check_name(&new)?;
+        check_options(&new.options)?;
+        let limits = limits(state.config());
+        let bytes = fetch(&new.uri, state.runtime_env(), limits.file_bytes).await?;
+        let mut load = LoadOptions::default();
+        load.limits = limits;
+        load.on_null = null_policy(&new.options)?;
+        load.features = new.features;
+        let model = Model::from_bytes(&bytes, &load).map_err(|error| refused(&new.uri, error))?;
+        accept(&model)?;
+        let details = ModelDetails {
+            uri: new.uri.clone(),
+            label: new.options.get("label").unwrap_or(&new.name).clone(),
+            temporary: new.temporary,
+            features: model.signature().features.iter().map(|feature| feature.name.clone()).collect(),
+        };
+        let named = NamedModel::new(&new.name, details, &Arc::new(model));
+        let function = ModelFunc::try_new(named.clone())?;
+        if !new.temporary {
+            self.store.put(&named, &new.options, &bytes, new.or_replace)?;
+        }
+        Ok(function.into_udf())
+    }
+
+    /// The model called `name`.
+    pub(crate) fn find(&self, name: &str) -> Result<NamedModel> {
+        let Some(model) = self.models.model(name) else {
+            let names = self.models.names();
+            let near = nearest(name, names.iter().map(String::as_str));
+            let cure = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return plan_err!("no model is called `{name}`{cure}");
+        };
+        Ok(model)
+    }
+
+    /// Runs `DROP MODEL`; says what was done.
+    pub(crate) fn drop(&self, name: &str, if_exists: bool) -> Result<String> {
+        if if_exists && self.models.model(name).is_none() {
+            return Ok(format!("no model `{name}`"));
+        }
+        let model = self.find(name)?;
+        self.forget(&model)?;
+        self.models.state()?.write().deregister_udf(&model.name)?;
+        Ok(format!("dropped model `{}`", model.name))
+    }
+
+    /// Removes a model from the store, so that it does not come back; its function stays until it is deregistered.
+    pub(crate) fn forget(&self, model: &NamedModel) -> Result<()> {
+        if model.details.temporary { Ok(()) } else { self.store.remove(&model.name) }
+    }
+
+    fn register(&self, udf: ScalarUDF) -> Result<()> {
+        self.models.state()?.write().register_udf(Arc::new(udf))?;
+        Ok(())
+    }
+
+    fn check_name(&self, new: &NewModel) -> Result<()> {
+        let name = &new.name;
+        if self.models.is_other_function(name)? {
+            return plan_err!("`{name}` is a built-in function; give the model another name");
+        }
+        if !new.or_replace && self.models.model(name).is_some() {
+            return plan_err!("model `{name}` exists; CREATE OR REPLACE MODEL replaces it");
+        }
+        Ok(())
+    }
+}
+
+impl NewModel {
+    fn of(statement: CreateModel, state: &SessionState) -> Result<Self> {
+        let CreateModel { name, or_replace, temporary, parameters, uri, options, .. } = statement;
+        let features = match parameters {
+            Some(parameters) => Some(declared(parameters, state)?),
+            None => None,
+        };
+        Ok(Self { name, or_replace, temporary, features, uri, options })
+    }
+}
+
+fn declared(parameters: Vec<Parameter>, state: &SessionState) -> Result<Vec<DeclaredFeature>> {
+    parameters
+        .into_iter()
+        .map(|Parameter { name, data_type }| {
+            let data_type = match data_type {
+                Some(sql) => Some(arrow_type(&sql.to_string(), state)?),
+                None => None,
+            };
+            Ok(DeclaredFeature { name, data_type })
+        })
+        .collect()
+}
+
+/// The Arrow type of a SQL type, as a cast in this session would make it.
+fn arrow_type(sql: &str, state: &SessionState) -> Result<DataType> {
+    let empty = DFSchema::empty();
+    state.create_logical_expr(&format!("CAST(NULL AS {sql})"), &empty)?.get_type(&empty)
+}
+
+fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in options {
+        if !OPTIONS.contains(&name.as_str()) {
+            let near = nearest(name, OPTIONS);
+            let cure = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return plan_err!("CREATE MODEL has no option `{name}`, it has {}{cure}", OPTIONS.join(", "));
+        }
+        if name == "model_type" && !value.eq_ignore_ascii_case("onnx") {
+            return plan_err!("MODEL_TYPE is 'ONNX', got '{value}'");
+        }
+    }
+    Ok(())
+}
+
+fn null_policy(options: &BTreeMap<String, String>) -> Result<Option<NullPolicy>> {
+    match options.get("on_null").map(|value| value.to_lowercase()).as_deref() {
+        None => Ok(None),
+        Some("missing") => Ok(Some(NullPolicy::Missing)),
+        Some("null") => Ok(Some(NullPolicy::Null)),
+        Some("error") => Ok(Some(NullPolicy::Error)),
+        Some(other) => plan_err!("on_null is 'missing', 'null' or 'error', got '{other}'"),
+    }
+}
+
+/// The error about a file that is no usable model, which names the file.
+fn refused(uri: &str, error: foretell_model::Error) -> DataFusionError {
+    match error {
+        foretell_model::Error::Limit { .. } => DataFusionError::ResourcesExhausted(format!("`{uri}`: {error}")),
+        foretell_model::Error::Signature(_) => DataFusionError::Plan(format!("`{uri}`: {error}")),
+        error => DataFusionError::External(Box::new(error)).context(format!("cannot use `{uri}`")),
+    }
+}
+
+/// A stored model, read again when it is first used.
+pub(crate) fn reload(name: &str, bytes: &[u8], load: &LoadOptions) -> Result<Arc<Model>> {
+    Model::from_bytes(bytes, load).map(Arc::new).map_err(|error| to_datafusion(name, error))
+}

@@ -1,0 +1,104 @@
+//! Answers of `SHOW MODELS` and `DESCRIBE MODEL`.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::error::Result;
+use foretell_model::Model;
+use foretell_udfs::NamedModel;
+
+/// One row per model. A model whose file cannot be read says so in `status`.
+pub(crate) fn models(models: &[NamedModel]) -> Result<RecordBatch> {
+    let loaded: Vec<Result<Arc<Model>>> = models.iter().map(NamedModel::model).collect();
+    let text = |of: &dyn Fn(&Model) -> String| -> ArrayRef {
+        Arc::new(loaded.iter().map(|model| model.as_ref().ok().map(|model| of(model))).collect::<StringArray>())
+    };
+    let status = loaded.iter().map(|model| match model {
+        Ok(_) => "ready".to_owned(),
+        Err(error) => error.strip_backtrace(),
+    });
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("name", Arc::new(models.iter().map(|model| Some(model.name.to_string())).collect::<StringArray>())),
+        ("task", text(&|model| model.signature().task.as_str().to_owned())),
+        ("prediction", text(&|model| model.signature().prediction.to_string())),
+        ("features", Arc::new(models.iter().map(|model| model.details.features.len() as i64).collect::<Int64Array>())),
+        ("backend", text(&|model| model.backend().to_owned())),
+        ("format", text(&|model| model.signature().format.to_owned())),
+        ("source", Arc::new(models.iter().map(|model| Some(model.details.uri.clone())).collect::<StringArray>())),
+        ("temporary", Arc::new(models.iter().map(|model| Some(model.details.temporary)).collect::<BooleanArray>())),
+        ("status", Arc::new(status.map(Some).collect::<StringArray>())),
+    ];
+    Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?)
+}
+
+/// What a model takes and returns, a row each.
+pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
+    let model = named.model()?;
+    let signature = model.signature();
+    let mut rows = Rows::default();
+    for feature in &signature.features {
+        let data_type = if feature.shape.is_empty() {
+            feature.data_type.to_string()
+        } else {
+            format!("{}{:?}", feature.data_type, feature.shape)
+        };
+        rows.push("feature", &feature.name, &data_type, Some(feature.null_policy.as_str()));
+    }
+    rows.push("prediction", &format!("predicted_{}", named.details.label), &signature.prediction.to_string(), None);
+    if let Some(classes) = &signature.classes {
+        let formatter = ArrayFormatter::try_new(classes, &FormatOptions::default())?;
+        for class in 0..classes.len() {
+            let probability = if signature.has_probabilities { DataType::Float32.to_string() } else { String::new() };
+            rows.push("class", &formatter.value(class).to_string(), &probability, None);
+        }
+    }
+    for output in &signature.outputs {
+        rows.push("output", &output.name, &output.data_type.to_string(), None);
+    }
+    let facts = [
+        ("task", signature.task.as_str().to_owned()),
+        ("format", signature.format.to_owned()),
+        ("producer", signature.producer.clone()),
+        ("backend", model.backend().to_owned()),
+        ("source", named.details.uri.clone()),
+        ("sha256", signature.sha256.clone()),
+        ("bytes", signature.file_bytes.to_string()),
+    ];
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        rows.push("fact", name, value, None);
+    }
+    for line in model.describe() {
+        let times = if line.steps == 1 { String::new() } else { format!(" x {}", line.steps) };
+        rows.push("step", line.kernel, &format!("{}{times}, from node {}", line.backend, line.node), None);
+    }
+    rows.into_batch()
+}
+
+#[derive(Default)]
+struct Rows {
+    part: Vec<String>,
+    name: Vec<String>,
+    value: Vec<String>,
+    on_null: Vec<Option<String>>,
+}
+
+impl Rows {
+    fn push(&mut self, part: &str, name: &str, value: &str, on_null: Option<&str>) {
+        self.part.push(part.to_owned());
+        self.name.push(name.to_owned());
+        self.value.push(value.to_owned());
+        self.on_null.push(on_null.map(str::to_owned));
+    }
+
+    fn into_batch(self) -> Result<RecordBatch> {
+        let columns: [(&str, ArrayRef); 4] = [
+            ("part", Arc::new(StringArray::from(self.part))),
+            ("name", Arc::new(StringArray::from(self.name))),
+            ("value", Arc::new(StringArray::from(self.value))),
+            ("on_null", Arc::new(StringArray::from(self.on_null))),
+        ];
+        Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?)
+    }
+}

@@ -1,0 +1,22 @@
+//! Slices in, slices out: the loops that evaluate models.
+//!
+//! Nothing here knows Arrow, files or tensors. Every kernel takes feature columns as slices and writes output columns; the
+//! same row gives the same bits whatever the number of rows in the call, since sums run in a fixed order per row.
+//!
+//! ```
+//! use foretell_kernels::linear::LinearModel;
+//!
+//! let model = LinearModel::try_new(vec![2.0, -1.0], vec![0.5])?;
+//! let mut scores = [0.0; 3];
+//! model.evaluate(&[&[1.0, 2.0, 3.0], &[0.0, 1.0, 2.0]], &mut [&mut scores]);
+//! assert_eq!(scores, [2.5, 3.5, 4.5]);
+//! # Ok::<(), foretell_kernels::linear::LinearError>(())
+//! ```
+
+pub mod activation;
+pub mod linear;
+pub mod real;
+pub mod trees;
+
+/// Rows that a kernel takes through all of a model before it goes on, so that they stay in the fastest cache.
+const BLOCK_ROWS: usize = 64;

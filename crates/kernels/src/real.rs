@@ -1,0 +1,99 @@
+//! The two floating point types that models compute with.
+
+use std::fmt::{Debug, Display};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
+
+/// `f32` or `f64`.
+///
+/// Sealed: the kernels promise bits, and these are the types they were compared in.
+pub trait Real:
+    Copy
+    + Debug
+    + Default
+    + Display
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + MulAssign
+    + Div<Output = Self>
+    + DivAssign
+    + Neg<Output = Self>
+    + sealed::Sealed
+    + 'static
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// Not a number.
+    const NAN: Self;
+    /// The least finite value.
+    const LOWEST: Self;
+
+    /// `e` to the power of `self`.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// Whether this is no number.
+    fn is_nan(self) -> bool;
+    /// The nearest value to a count.
+    fn from_count(count: usize) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+macro_rules! real {
+    ($type:ident, $erf:path) => {
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const NAN: Self = $type::NAN;
+            const LOWEST: Self = $type::MIN;
+
+            fn exp(self) -> Self {
+                $type::exp(self)
+            }
+
+            fn ln(self) -> Self {
+                $type::ln(self)
+            }
+
+            fn sqrt(self) -> Self {
+                $type::sqrt(self)
+            }
+
+            fn abs(self) -> Self {
+                $type::abs(self)
+            }
+
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+
+            fn is_nan(self) -> bool {
+                $type::is_nan(self)
+            }
+
+            fn from_count(count: usize) -> Self {
+                count as $type
+            }
+        }
+    };
+}
+
+real!(f32, libm::erff);
+real!(f64, libm::erf);

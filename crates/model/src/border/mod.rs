@@ -1,0 +1,16 @@
+//! Between Arrow tables and programs.
+//!
+//! Inwards ([`accept`], [`import`]) every Arrow spelling of a value becomes the type the model computes with, and SQL NULL
+//! becomes what the feature's policy says; nothing behind the border knows NULL. Outwards ([`export`]) columns become
+//! answers, NULL where a row has none.
+
+mod accept;
+mod export;
+mod import;
+mod list;
+
+pub(crate) use export::{
+    answer_array, probabilities_array, probabilities_type, raw_array, struct_array, struct_of_classes,
+};
+pub(crate) use import::import;
+pub use list::expand_list;

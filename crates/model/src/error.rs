@@ -1,0 +1,99 @@
+//! What can go wrong with a model, by what its user can do about it.
+
+use std::path::PathBuf;
+
+use arrow::error::ArrowError;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a model cannot be loaded or run.
+///
+/// Messages say what was expected, what was got and the cure if there is one; the source chain is kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// The bytes are not a model, or a broken one.
+    #[error("not a valid {format} model: {what}")]
+    Malformed {
+        /// The format the bytes were taken for.
+        format: &'static str,
+        /// What is wrong, and where.
+        what: String,
+    },
+
+    /// The model uses something that foretell does not have.
+    #[error("operator `{operator}` (node `{node}`, opset {opset}) is not supported{}", reason(.why))]
+    UnsupportedOperator {
+        /// The operator with its domain, such as `ai.onnx.ml.Scaler`.
+        operator: String,
+        /// The node's name in the file, or its position.
+        node: String,
+        /// The operator set version the file asks for.
+        opset: i64,
+        /// What about it is not supported; empty if nothing of the operator is.
+        why: String,
+    },
+
+    /// The model is larger than the limits allow.
+    #[error(
+        "the model has {got} {what}, the limit is {limit}; raise it with `SET foretell.limit_{name} = ...` if you trust the file"
+    )]
+    Limit {
+        /// The thing counted, such as `tree nodes`.
+        what: &'static str,
+        /// The limit's name in [`crate::Limits`].
+        name: &'static str,
+        /// How many the file has.
+        got: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+
+    /// The signature asked for does not fit the file.
+    #[error("{0}")]
+    Signature(String),
+
+    /// The columns given do not fit the model.
+    #[error("{0}")]
+    Arguments(String),
+
+    /// The model refuses a row.
+    #[error("row {row}: {why}")]
+    Row {
+        /// Zero-based position in the batch.
+        row: usize,
+        /// Why.
+        why: String,
+    },
+
+    /// A tensor island failed in tract.
+    #[error("tensor operators {nodes} failed in tract")]
+    Island {
+        /// The nodes of the island.
+        nodes: String,
+        /// What tract said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// Arrow failed.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+
+    /// An invariant of foretell does not hold: a bug of ours, never of the user's.
+    #[error("internal error of foretell: {0}; please report it with the model")]
+    Internal(String),
+}
+
+fn reason(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}

@@ -1,0 +1,67 @@
+//! Bounds on everything that is read from a model file, checked before memory is taken.
+
+use crate::error::{Error, Result};
+
+/// How large a model may be. Model files come from strangers.
+///
+/// The defaults admit every model that the tests know with a wide margin and keep a hostile file from taking the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Size of the file in bytes.
+    pub file_bytes: u64,
+    /// Nodes of the graph, local functions and subgraphs included.
+    pub nodes: u64,
+    /// Depth of nested subgraphs.
+    pub graph_depth: u64,
+    /// Elements of one constant tensor or attribute list.
+    pub tensor_elements: u64,
+    /// Trees of one ensemble.
+    pub trees: u64,
+    /// Nodes of one ensemble, over all trees.
+    pub tree_nodes: u64,
+    /// Depth of one tree.
+    pub tree_depth: u64,
+    /// Features the model takes.
+    pub features: u64,
+    /// Classes of a classifier.
+    pub classes: u64,
+    /// Columns that exist at the same time while one batch is computed.
+    pub columns: u64,
+    /// Steps of the compiled program.
+    pub steps: u64,
+    /// Bytes of all strings in the file.
+    pub string_bytes: u64,
+    /// Bytes that one run may take at the same time.
+    pub run_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes: 2 << 30,
+            nodes: 100_000,
+            graph_depth: 16,
+            tensor_elements: 512 << 20,
+            trees: 100_000,
+            tree_nodes: 50_000_000,
+            tree_depth: 4_096,
+            features: 65_536,
+            classes: 65_536,
+            columns: 1 << 20,
+            steps: 4 << 20,
+            string_bytes: 256 << 20,
+            run_bytes: 1 << 30,
+        }
+    }
+}
+
+impl Limits {
+    /// `got` things called `what`, counted by the limit `name`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when there are more than `limit`.
+    pub(crate) fn check(what: &'static str, name: &'static str, got: u64, limit: u64) -> Result<()> {
+        if got > limit { Err(Error::Limit { what, name, got, limit }) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,328 @@
+//! A loaded model: its signature, and the way from feature columns to answers.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::{DataType, Field, Fields};
+use sha2::{Digest, Sha256};
+
+use crate::border::{
+    answer_array, expand_list, import, probabilities_array, probabilities_type, raw_array, struct_array,
+};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::onnx::{self, Answers, OutputColumns};
+use crate::passes::{self, PassOptions};
+use crate::program::{self, ColumnId, Op, Plan, Program};
+use crate::signature::{NullPolicy, Signature};
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Bounds on what the file may ask for.
+    pub limits: Limits,
+    /// Names, and types if given, of all features in their order; the file's own names otherwise.
+    pub features: Option<Vec<DeclaredFeature>>,
+    /// What NULL means for every feature; found for each feature by itself otherwise. `Missing` leaves integer and boolean
+    /// features as they are, since they have no missing value, and makes NULL text the empty text.
+    pub on_null: Option<NullPolicy>,
+    /// Runs the program as the file has it, without optimisation.
+    pub without_passes: bool,
+}
+
+/// A feature as the user declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredFeature {
+    /// Name that binds a column.
+    pub name: String,
+    /// Type of the column, if declared; the model must accept it.
+    pub data_type: Option<DataType>,
+}
+
+/// What a call asks a model for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Answer {
+    /// The label, the number or the vector.
+    Prediction,
+    /// The probability of each class.
+    Probabilities,
+    /// All outputs of the file by name.
+    Raw,
+}
+
+impl Answer {
+    const ALL: [Self; 3] = [Self::Prediction, Self::Probabilities, Self::Raw];
+}
+
+/// What happens to a row that the model refuses, such as one with an unknown category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnRefusedRow {
+    /// The call fails with the row and the reason.
+    Fail,
+    /// Its answers are NULL.
+    Null,
+}
+
+/// A line of [`Model::describe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanLine {
+    /// What is computed, such as `Trees` or `OneHot`.
+    pub kernel: &'static str,
+    /// `native` or `tract`.
+    pub backend: &'static str,
+    /// Number of steps of this kind.
+    pub steps: usize,
+    /// The node of the file that the first of them comes from.
+    pub node: String,
+}
+
+/// A model, ready to run. Immutable, and shared between threads in an [`Arc`].
+#[derive(Debug)]
+pub struct Model {
+    signature: Signature,
+    program: Program,
+    answers: Answers,
+    /// Plans by the set of answers asked for.
+    plans: [OnceLock<Plan>; 8],
+}
+
+impl Model {
+    /// Loads a model from the bytes of its file.
+    ///
+    /// # Errors
+    /// When the bytes are no model, the model needs something that foretell does not have, or it exceeds the limits.
+    pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
+        let reading = onnx::read(bytes, options)?;
+        let mut signature = reading.interface.signature;
+        signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        signature.file_bytes = bytes.len();
+        apply_options(&mut signature, options)?;
+        let answers = reading.interface.answers;
+        let wanted = wanted_columns(&answers, &Answer::ALL);
+        let passes = if options.without_passes { PassOptions::NONE } else { PassOptions::ALL };
+        let program = passes::optimise(reading.program, &wanted, &passes);
+        Ok(Self { signature, program, answers, plans: Default::default() })
+    }
+
+    /// What the model takes and returns.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Type of the arrays that [`Model::run`] returns for an answer.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] when the model has no such answer.
+    pub fn answer_type(&self, answer: Answer) -> Result<DataType> {
+        match answer {
+            Answer::Prediction => Ok(self.signature.prediction.clone()),
+            Answer::Probabilities => match (&self.signature.classes, self.signature.has_probabilities) {
+                (Some(classes), true) => probabilities_type(classes),
+                _ => Err(Error::Arguments(format!(
+                    "the model gives no probabilities ({}); call predict or predict_raw",
+                    self.signature.task.as_str()
+                ))),
+            },
+            Answer::Raw => Ok(DataType::Struct(self.raw_fields())),
+        }
+    }
+
+    /// Computes answers for `rows` rows.
+    ///
+    /// `features` has one column per feature of the signature, of any accepted Arrow type, or one list column for all of
+    /// them. The arrays returned have the types that [`Model::answer_type`] says and `rows` elements each, in the order of
+    /// the rows; a row without an answer is NULL.
+    ///
+    /// # Errors
+    /// When the columns do not fit, or a row is refused and `refused` says [`OnRefusedRow::Fail`].
+    pub fn run(
+        &self,
+        features: &[ArrayRef],
+        rows: usize,
+        answers: &[Answer],
+        refused: OnRefusedRow,
+    ) -> Result<Vec<ArrayRef>> {
+        let types: Vec<DataType> = answers.iter().map(|&answer| self.answer_type(answer)).collect::<Result<_>>()?;
+        let (inputs, mut mask) = self.import(features, rows, refused)?;
+        let key = answers.iter().fold(0_usize, |key, answer| key | 1 << *answer as usize);
+        let asked: Vec<Answer> = Answer::ALL.into_iter().filter(|answer| key >> *answer as usize & 1 == 1).collect();
+        let wanted = wanted_columns(&self.answers, &asked);
+        let plan = self.plans[key].get_or_init(|| Plan::new(&self.program, &wanted));
+        let (columns, failures) = program::run(&self.program, plan, &inputs, rows)?;
+        for (row, why) in failures.iter() {
+            mask.refuse(row, why, refused)?;
+        }
+        let nulls = mask.into_nulls();
+        let find = |columns_of: &[ColumnId]| -> Result<Vec<ArrayRef>> {
+            let position = |column: &ColumnId| wanted.iter().position(|wanted| wanted == column);
+            let found = columns_of.iter().map(|column| position(column).map(|at| Arc::clone(&columns[at])));
+            found.collect::<Option<_>>().ok_or_else(|| Error::Internal("an answer that was not computed".to_string()))
+        };
+        let mut arrays = Vec::with_capacity(answers.len());
+        for (answer, data_type) in answers.iter().zip(&types) {
+            arrays.push(match answer {
+                Answer::Prediction => {
+                    let source = &self.answers.prediction;
+                    answer_array(source, &find(source.columns())?, data_type, nulls.as_ref())?
+                }
+                Answer::Probabilities => {
+                    let source = self.answers.probabilities.as_deref().unwrap_or_default();
+                    probabilities_array(&find(source)?, data_type, nulls.as_ref())?
+                }
+                Answer::Raw => self.raw(&find, nulls.as_ref())?,
+            });
+        }
+        Ok(arrays)
+    }
+
+    /// What the program does: steps by kernel, in the order of their first.
+    pub fn describe(&self) -> Vec<PlanLine> {
+        let mut lines: Vec<PlanLine> = Vec::new();
+        for step in &self.program.steps {
+            let kernel = step.op.name();
+            match lines.iter_mut().find(|line| line.kernel == kernel) {
+                Some(line) => line.steps += 1,
+                None => {
+                    let backend = if matches!(step.op, Op::Island(_)) { "tract" } else { "native" };
+                    lines.push(PlanLine { kernel, backend, steps: 1, node: step.node.to_string() });
+                }
+            }
+        }
+        lines
+    }
+
+    /// Who computes: `native`, `tract` or `native + tract`.
+    pub fn backend(&self) -> &'static str {
+        let tract = self.program.steps.iter().any(|step| matches!(step.op, Op::Island(_)));
+        let native = self.program.steps.iter().any(|step| !matches!(step.op, Op::Island(_) | Op::Pack | Op::Unpack));
+        match (native, tract) {
+            (true, true) => "native + tract",
+            (false, true) => "tract",
+            _ => "native",
+        }
+    }
+
+    fn raw_fields(&self) -> Fields {
+        let outputs = self.signature.outputs.iter();
+        outputs.map(|output| Field::new(&output.name, output.data_type.clone(), true)).collect()
+    }
+
+    fn raw(
+        &self,
+        find: &impl Fn(&[ColumnId]) -> Result<Vec<ArrayRef>>,
+        answered: Option<&NullBuffer>,
+    ) -> Result<ArrayRef> {
+        let fields = self.raw_fields();
+        let arrays: Result<Vec<ArrayRef>> = self
+            .answers
+            .raw
+            .iter()
+            .zip(&fields)
+            .map(|(source, field)| raw_array(source, &find(source.columns())?, field.data_type()))
+            .collect();
+        struct_array(&fields, arrays?, answered)
+    }
+
+    /// The columns as the program reads them, and the rows that get no answer.
+    fn import(&self, features: &[ArrayRef], rows: usize, refused: OnRefusedRow) -> Result<(Vec<ArrayRef>, Mask)> {
+        let expected = self.signature.features.len();
+        let expanded;
+        let features = match features {
+            [list] if is_list(list.data_type()) && (expected > 1 || self.signature.features[0].shape.is_empty()) => {
+                expanded = expand_list(list, expected)?;
+                &expanded
+            }
+            features => features,
+        };
+        if features.len() != expected {
+            return Err(Error::Arguments(format!("the model takes {expected} features, got {}", features.len())));
+        }
+        if let Some(column) = features.iter().find(|column| column.len() != rows) {
+            return Err(Error::Internal(format!("a feature of {} rows in a batch of {rows}", column.len())));
+        }
+        let mut mask = Mask::new(rows);
+        let mut inputs = Vec::with_capacity(expected);
+        for (feature, column) in self.signature.features.iter().zip(features) {
+            let imported = import(feature, column)?;
+            mask.nulls = NullBuffer::union(mask.nulls.as_ref(), imported.answered.as_ref());
+            for (row, why) in &imported.refused {
+                mask.refuse(*row, why, refused)?;
+            }
+            inputs.push(imported.column);
+        }
+        Ok((inputs, mask))
+    }
+}
+
+/// Rows without an answer.
+struct Mask {
+    rows: usize,
+    nulls: Option<NullBuffer>,
+    refused: Vec<usize>,
+}
+
+impl Mask {
+    fn new(rows: usize) -> Self {
+        Self { rows, nulls: None, refused: Vec::new() }
+    }
+
+    /// Notes a row that cannot be computed. One that has no answer anyway is no failure.
+    fn refuse(&mut self, row: usize, why: &str, refused: OnRefusedRow) -> Result<()> {
+        let unanswered = self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+        match refused {
+            OnRefusedRow::Fail if !unanswered => Err(Error::Row { row, why: why.to_string() }),
+            _ => {
+                self.refused.push(row);
+                Ok(())
+            }
+        }
+    }
+
+    fn into_nulls(self) -> Option<NullBuffer> {
+        if self.refused.is_empty() {
+            return self.nulls.filter(|nulls| nulls.null_count() > 0);
+        }
+        let mut valid = vec![true; self.rows];
+        self.refused.iter().for_each(|&row| valid[row] = false);
+        let refused = NullBuffer::new(BooleanBuffer::from(valid));
+        NullBuffer::union(self.nulls.as_ref(), Some(&refused))
+    }
+}
+
+fn is_list(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+}
+
+/// The columns behind these answers, each once.
+fn wanted_columns(answers: &Answers, asked: &[Answer]) -> Vec<ColumnId> {
+    let mut columns: Vec<ColumnId> = Vec::new();
+    for answer in asked {
+        match answer {
+            Answer::Prediction => columns.extend(answers.prediction.columns()),
+            Answer::Probabilities => columns.extend(answers.probabilities.iter().flatten()),
+            Answer::Raw => columns.extend(answers.raw.iter().flat_map(OutputColumns::columns)),
+        }
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// The caller's wishes about NULL and types.
+fn apply_options(signature: &mut Signature, options: &LoadOptions) -> Result<()> {
+    if let Some(policy) = options.on_null {
+        for feature in &mut signature.features {
+            let has_missing = feature.data_type.is_floating() || feature.data_type == DataType::Utf8;
+            if policy != NullPolicy::Missing || has_missing {
+                feature.null_policy = policy;
+            }
+        }
+    }
+    for (feature, declared) in signature.features.iter().zip(options.features.iter().flatten()) {
+        if let Some(data_type) = &declared.data_type {
+            feature.accepts(data_type)?;
+        }
+    }
+    Ok(())
+}

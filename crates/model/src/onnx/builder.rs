@@ -1,0 +1,191 @@
+//! A program under construction: steps are appended while nodes are lowered.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Int64Type};
+
+use super::fact::{Block, Fact, volume};
+use super::node::Node;
+use crate::error::Result;
+use crate::onnx::run_once;
+use crate::limits::Limits;
+use crate::program::{ColumnId, Op, Program, Tensor, packed_type};
+
+/// Where a column that leaves the model may come from; decides what the model is for.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// The label of a classifier with these classes.
+    Label(ArrayRef),
+    /// The position of the smallest of several distances.
+    Cluster,
+    /// A target of a regression.
+    Target,
+}
+
+/// A program under construction.
+pub(crate) struct Builder<'a> {
+    pub(crate) program: Program,
+    pub(crate) limits: &'a Limits,
+    /// What is known about columns that may leave the model.
+    pub(crate) origins: HashMap<ColumnId, Origin>,
+    /// Steps that understand a missing number in each of their inputs.
+    pub(crate) missing_aware: HashSet<usize>,
+    /// Batch size that the file declares; shapes in the file may repeat it.
+    pub(crate) declared_batch: Option<i64>,
+    /// True when the program that wrote the file trains trees with missing values.
+    pub(crate) producer_knows_missing: bool,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self {
+            program: Program::default(),
+            limits,
+            origins: HashMap::new(),
+            missing_aware: HashSet::new(),
+            declared_batch: None,
+            producer_knows_missing: false,
+        }
+    }
+
+    /// Appends a step and returns the columns it writes.
+    pub(crate) fn push(
+        &mut self,
+        node: &Node,
+        op: Op,
+        inputs: Vec<ColumnId>,
+        types: impl IntoIterator<Item = DataType>,
+    ) -> Result<Vec<ColumnId>> {
+        let (steps, columns) = (self.program.steps.len() as u64, self.program.columns.len() as u64);
+        Limits::check("steps", "steps", steps + 1, self.limits.steps)?;
+        Limits::check("columns", "columns", columns, self.limits.columns)?;
+        Ok(self.program.push(&node.name, op, inputs, types))
+    }
+
+    /// Appends a step that writes one column.
+    pub(crate) fn one(&mut self, node: &Node, op: Op, inputs: Vec<ColumnId>, data_type: DataType) -> Result<ColumnId> {
+        Ok(self.push(node, op, inputs, [data_type])?[0])
+    }
+
+    /// A column with the same value in every row.
+    pub(crate) fn constant(&mut self, node: &Node, value: ArrayRef) -> Result<ColumnId> {
+        let data_type = value.data_type().clone();
+        self.one(node, Op::Constant(value), Vec::new(), data_type)
+    }
+
+    /// The value as columns, whatever it is.
+    pub(crate) fn block(&mut self, node: &Node, fact: &Fact) -> Result<Block> {
+        match fact {
+            Fact::Block(block) => Ok(block.clone()),
+            Fact::Constant(tensor) => {
+                let elements = tensor.values.len() as u64;
+                Limits::check("columns", "columns", elements, self.limits.columns)?;
+                let columns: Result<Vec<ColumnId>> =
+                    (0..tensor.values.len()).map(|index| self.constant(node, tensor.values.slice(index, 1))).collect();
+                let data_type = tensor.values.data_type().clone();
+                Ok(Block { data_type, shape: tensor.shape.clone(), batch: None, columns: columns? })
+            }
+            Fact::Packed(packed) => {
+                let types = vec![packed.data_type.clone(); volume(&packed.shape)];
+                let columns = self.push(node, Op::Unpack, vec![packed.column], types)?;
+                Ok(Block {
+                    data_type: packed.data_type.clone(),
+                    shape: packed.shape.clone(),
+                    batch: Some(packed.batch),
+                    columns,
+                })
+            }
+            Fact::Dims(_) => Err(node.unsupported("it computes with the number of rows")),
+            Fact::Map { .. } => Err(node.unsupported("it reads the maps of a ZipMap")),
+            Fact::Absent => Err(node.malformed("an input is missing")),
+        }
+    }
+
+    /// All elements of a row in one list column.
+    pub(crate) fn pack(&mut self, node: &Node, columns: &[ColumnId], data_type: &DataType) -> Result<ColumnId> {
+        self.one(node, Op::Pack, columns.to_vec(), packed_type(data_type, columns.len())?)
+    }
+
+    /// The columns converted to a type; as they are if they have it.
+    pub(crate) fn cast(&mut self, node: &Node, columns: &[ColumnId], to: &DataType) -> Result<Vec<ColumnId>> {
+        columns
+            .iter()
+            .map(|&column| {
+                if self.program.data_type(column) == to {
+                    return Ok(column);
+                }
+                let converted = self.one(node, Op::Cast(to.clone()), vec![column], to.clone())?;
+                self.carry_origin(column, converted)?;
+                Ok(converted)
+            })
+            .collect()
+    }
+
+    /// A converted label is a label still, its classes converted alike.
+    fn carry_origin(&mut self, from: ColumnId, to: ColumnId) -> Result<()> {
+        let to_type = self.program.data_type(to).clone();
+        let origin = match self.origins.get(&from) {
+            Some(Origin::Label(classes)) => {
+                Origin::Label(arrow::compute::cast(classes, &to_type)?)
+            }
+            Some(origin) => origin.clone(),
+            None => return Ok(()),
+        };
+        self.origins.insert(to, origin);
+        Ok(())
+    }
+
+    /// Notes where these columns come from.
+    pub(crate) fn note(&mut self, columns: &[ColumnId], origin: &Origin) {
+        for &column in columns {
+            self.origins.insert(column, origin.clone());
+        }
+    }
+}
+
+/// Lowers a node whose inputs are all constant, and computes what it gives.
+pub(crate) fn evaluated(
+    limits: &Limits,
+    lower: impl FnOnce(&mut Builder) -> Result<Vec<Fact>>,
+) -> Result<Vec<Fact>> {
+    let mut scratch = Builder::new(limits);
+    let facts = lower(&mut scratch)?;
+    facts
+        .into_iter()
+        .map(|fact| match fact {
+            Fact::Block(block) if block.batch.is_none() => scratch.evaluate(&block).map(Fact::Constant),
+            other => Ok(other),
+        })
+        .collect()
+}
+
+impl Builder<'_> {
+    /// Computes a block of a program that holds nothing but constants.
+    fn evaluate(&self, block: &Block) -> Result<Tensor> {
+        let arrays = run_once(&self.program, &block.columns)?;
+        let parts: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
+        let values = match parts.is_empty() {
+            true => new_empty_array(&block.data_type),
+            false => concat(&parts)?,
+        };
+        Ok(Tensor { shape: block.shape.clone(), values })
+    }
+}
+
+
+/// The int64 numbers of a constant, converted where the file has int32.
+pub(crate) fn integers(node: &Node, fact: &Fact, what: &str) -> Result<Vec<i64>> {
+    let Fact::Constant(tensor) = fact else {
+        return Err(node.unsupported(format!("its {what} must be constant")));
+    };
+    match tensor.values.data_type() {
+        DataType::Int64 => Ok(tensor.values.as_primitive::<Int64Type>().values().to_vec()),
+        DataType::Int32 => {
+            let values = arrow::compute::cast(&tensor.values, &DataType::Int64)?;
+            Ok(values.as_primitive::<Int64Type>().values().to_vec())
+        }
+        other => Err(node.malformed(format!("its {what} must be integers, got {other}"))),
+    }
+}

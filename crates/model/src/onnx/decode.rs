@@ -1,0 +1,140 @@
+//! Bytes to a checked protobuf message: what is not an ONNX model is told apart, what is too large is refused.
+//!
+//! Nothing here looks at the meaning of operators.
+
+use prost::Message;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// The newest file format version this reader was checked with.
+const IR_VERSION_MAX: i64 = 14;
+/// The newest version of the default operator set this reader was checked with.
+const OPSET_MAX: i64 = 28;
+/// The newest version of the ai.onnx.ml operator set this reader was checked with.
+const ML_OPSET_MAX: i64 = 5;
+
+/// An error about the file's contents.
+pub(crate) fn malformed(what: impl Into<String>) -> Error {
+    Error::Malformed { format: "ONNX", what: what.into() }
+}
+
+/// Decodes a model and checks everything that can be checked without knowing operators.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
+    Limits::check("bytes", "file_bytes", bytes.len() as u64, limits.file_bytes)?;
+    if bytes.is_empty() {
+        return Err(malformed("the file is empty"));
+    }
+    let model = ModelProto::decode(bytes).map_err(|error| decode_error(bytes, &error))?;
+    let Some(graph) = &model.graph else {
+        return Err(malformed("a protocol buffer, but without a graph; export the model with its graph"));
+    };
+    if model.ir_version == 0 && model.opset_import.is_empty() {
+        return Err(malformed("a protocol buffer, but without IR version and operator sets"));
+    }
+    check_versions(&model)?;
+    let mut budget = Budget { limits, nodes: 0, string_bytes: 0 };
+    for function in &model.functions {
+        budget.nodes(&function.node, 1)?;
+    }
+    budget.graph(graph, 1)?;
+    Ok(model)
+}
+
+fn decode_error(bytes: &[u8], error: &prost::DecodeError) -> Error {
+    let text = error.to_string();
+    if bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        return malformed("the file is text, not a protocol buffer");
+    }
+    let truncated = text.contains("buffer underflow") || text.contains("delimited length exceeded");
+    let starts_like_onnx = bytes[0] == 0x08 && bytes.get(1).is_some_and(|version| i64::from(*version) <= IR_VERSION_MAX);
+    if truncated && starts_like_onnx {
+        return malformed(format!("the file ends early, after {} bytes; copy it again", bytes.len()));
+    }
+    if text.contains("recursion limit") {
+        return malformed("messages are nested too deeply");
+    }
+    let reason = text.rsplit(": ").next().unwrap_or_default();
+    malformed(format!("not a protocol buffer of ONNX ({reason})"))
+}
+
+fn check_versions(model: &ModelProto) -> Result<()> {
+    if model.ir_version > IR_VERSION_MAX {
+        return Err(malformed(format!(
+            "IR version {} is newer than {IR_VERSION_MAX}, the newest one known; export the model with an older `ir_version`",
+            model.ir_version
+        )));
+    }
+    for import in &model.opset_import {
+        let newest = match import.domain.as_str() {
+            "" | "ai.onnx" => OPSET_MAX,
+            "ai.onnx.ml" => ML_OPSET_MAX,
+            _ => continue,
+        };
+        if import.version > newest {
+            let domain = if import.domain.is_empty() { "ai.onnx" } else { &import.domain };
+            return Err(malformed(format!(
+                "operator set `{domain}` {} is newer than {newest}, the newest one known; export the model with an older `target_opset`",
+                import.version
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Counts what a file holds while its graphs are walked.
+struct Budget<'a> {
+    limits: &'a Limits,
+    nodes: u64,
+    string_bytes: u64,
+}
+
+impl Budget<'_> {
+    fn graph(&mut self, graph: &GraphProto, depth: u64) -> Result<()> {
+        Limits::check("nested graphs", "graph_depth", depth, self.limits.graph_depth)?;
+        for tensor in &graph.initializer {
+            self.tensor(tensor)?;
+        }
+        self.nodes(&graph.node, depth)
+    }
+
+    fn nodes(&mut self, nodes: &[NodeProto], depth: u64) -> Result<()> {
+        self.nodes += nodes.len() as u64;
+        Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
+        for attribute in nodes.iter().flat_map(|node| &node.attribute) {
+            let elements = attribute.ints.len().max(attribute.floats.len()).max(attribute.strings.len());
+            Limits::check("elements in one attribute", "tensor_elements", elements as u64, self.limits.tensor_elements)?;
+            self.strings(&attribute.strings)?;
+            for tensor in attribute.t.iter().chain(&attribute.tensors) {
+                self.tensor(tensor)?;
+            }
+            for graph in attribute.g.iter().chain(&attribute.graphs) {
+                self.graph(graph, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tensor(&mut self, tensor: &TensorProto) -> Result<()> {
+        let elements = element_count(tensor)?;
+        Limits::check("elements in one tensor", "tensor_elements", elements, self.limits.tensor_elements)?;
+        self.strings(&tensor.string_data)
+    }
+
+    fn strings(&mut self, strings: &[Vec<u8>]) -> Result<()> {
+        self.string_bytes += strings.iter().map(|text| text.len() as u64).sum::<u64>();
+        Limits::check("bytes of strings", "string_bytes", self.string_bytes, self.limits.string_bytes)
+    }
+}
+
+/// Number of elements that the dimensions of a tensor ask for.
+pub(crate) fn element_count(tensor: &TensorProto) -> Result<u64> {
+    let mut elements = 1_u64;
+    for &extent in &tensor.dims {
+        let extent = u64::try_from(extent)
+            .map_err(|_| malformed(format!("tensor `{}` has a negative dimension ({extent})", tensor.name)))?;
+        elements = elements.saturating_mul(extent);
+    }
+    Ok(elements)
+}

@@ -1,0 +1,59 @@
+//! The reader of ONNX files: a protobuf graph becomes a program over columns.
+//!
+//! [`decode`] checks the bytes, [`graph`] sorts the nodes, [`inputs`] finds the features, [`lower`] walks the nodes with
+//! what is known about each value ([`fact`]), and [`interface`] says what the model is for. Shapes are static but for the
+//! batch: the first dimension of every input is the number of rows, whatever the file declares for it.
+
+mod builder;
+mod decode;
+mod fact;
+mod graph;
+mod inputs;
+mod interface;
+mod islands;
+mod lower;
+mod node;
+mod nulls;
+mod ops;
+mod scan;
+mod tensor;
+
+use arrow::array::ArrayRef;
+
+pub(crate) use decode::malformed;
+pub(crate) use interface::{Answers, Interface, OutputColumns};
+
+use crate::error::{Error, Result};
+use crate::model::LoadOptions;
+use crate::program::{ColumnId, Plan, Program};
+
+/// A file, read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) program: Program,
+    pub(crate) interface: Interface,
+}
+
+/// Reads an ONNX file.
+pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
+    let limits = &options.limits;
+    let model = decode::decode(bytes, limits)?;
+    let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_string();
+    let mut builder = builder::Builder::new(limits);
+    // The converters of LightGBM and XGBoost; both train with missing values and find a branch for them.
+    builder.producer_knows_missing = model.producer_name.eq_ignore_ascii_case("onnxmltools");
+    let lowered = lower::lower_model(&mut builder, &model, options)?;
+    let nulls = nulls::null_policies(&builder, &lowered);
+    let interface = interface::interface(builder.origins, &builder.program, lowered, nulls, producer)?;
+    Ok(Reading { program: builder.program, interface })
+}
+
+/// Computes columns of a program without inputs.
+fn run_once(program: &Program, wanted: &[ColumnId]) -> Result<Vec<ArrayRef>> {
+    let (columns, failures) = crate::program::run(program, &Plan::new(program, wanted), &[], 1)?;
+    match failures.first() {
+        Some((_, why)) => Err(malformed(format!("a constant cannot be computed: {why}"))),
+        None if columns.iter().all(|column| column.len() == 1) => Ok(columns),
+        None => Err(Error::Internal("a constant of several rows".to_string())),
+    }
+}

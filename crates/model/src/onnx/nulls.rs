@@ -1,0 +1,59 @@
+//! What a missing value means for each feature, found by following it through the program.
+//!
+//! A feature's NULL is "missing" when it may be NaN and every way it takes ends in a step that understands NaN: an imputer
+//! that replaces NaN, or trees with a branch for missing values. On the way it may be copied, converted between floats and
+//! scaled. Trees have such a branch when any of their nodes sends missing values to the true child, or when the file comes
+//! from the converters of LightGBM and XGBoost, which train one for every node. Whatever else a feature meets, its NULL
+//! makes the answer NULL.
+
+use super::builder::Builder;
+use super::fact::Fact;
+use super::lower::Lowered;
+use crate::program::{BinaryOp, ColumnId, Op, Operands, Step};
+use crate::signature::NullPolicy;
+
+/// The policy of every feature, in the order of the program's inputs.
+pub(crate) fn null_policies(builder: &Builder, lowered: &Lowered) -> Vec<NullPolicy> {
+    let program = &builder.program;
+    let mut understood = vec![true; program.columns.len()];
+    for column in lowered.outputs.iter().flat_map(|(_, fact)| columns_of(fact)) {
+        understood[column.index()] = false;
+    }
+    for (at, step) in program.steps.iter().enumerate().rev() {
+        if builder.missing_aware.contains(&at) {
+            continue;
+        }
+        let passes = carries_missing(step, |column| program.data_type(column).is_floating());
+        let onwards = passes && step.outputs.iter().all(|output| understood[output.index()]);
+        for input in &step.inputs {
+            understood[input.index()] &= onwards;
+        }
+    }
+    let policy = |input: &ColumnId| match understood[input.index()] && program.data_type(*input).is_floating() {
+        true => NullPolicy::Missing,
+        false => NullPolicy::Null,
+    };
+    program.inputs.iter().map(policy).collect()
+}
+
+/// True if a NaN that goes into the step comes out of it as NaN.
+fn carries_missing(step: &Step, is_float: impl Fn(ColumnId) -> bool) -> bool {
+    match &step.op {
+        Op::Scale { .. } => true,
+        Op::Cast(to) => to.is_floating() && step.inputs.iter().all(|&input| is_float(input)),
+        Op::Binary(op, Operands::ConstantLeft(_) | Operands::ConstantRight(_)) => {
+            matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div)
+                && step.inputs.iter().all(|&input| is_float(input))
+        }
+        _ => false,
+    }
+}
+
+fn columns_of(fact: &Fact) -> Vec<ColumnId> {
+    match fact {
+        Fact::Block(block) => block.columns.clone(),
+        Fact::Packed(packed) => vec![packed.column],
+        Fact::Map { columns, .. } => columns.clone(),
+        Fact::Absent | Fact::Constant(_) | Fact::Dims(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,262 @@
+//! TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble: the file's lists become checked ensembles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use foretell_kernels::real::Real;
+use foretell_kernels::trees::{Aggregate, Branch, Leaf, LeafWeight, Node as TreeNode, Test, TreeEnsemble, TreeParts};
+
+use super::scores::features;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::onnx::builder::Builder;
+use crate::onnx::fact::Fact;
+use crate::onnx::node::Node;
+use crate::program::{ColumnId, Op};
+
+/// Names of the attributes that differ between the regressor and the classifier.
+pub(crate) struct LeafAttributes {
+    pub(crate) nodes: &'static str,
+    pub(crate) trees: &'static str,
+    pub(crate) outputs: &'static str,
+    pub(crate) weights: &'static str,
+}
+
+/// Attribute names of TreeEnsembleRegressor.
+pub(crate) const TARGETS: LeafAttributes =
+    LeafAttributes { nodes: "target_nodeids", trees: "target_treeids", outputs: "target_ids", weights: "target_weights" };
+/// Attribute names of TreeEnsembleClassifier.
+pub(crate) const CLASSES: LeafAttributes =
+    LeafAttributes { nodes: "class_nodeids", trees: "class_treeids", outputs: "class_ids", weights: "class_weights" };
+
+/// What a node asks, with its threshold in the precision of the file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Question {
+    Leaf,
+    Test(Test<f64>),
+}
+
+/// Trees as the file has them, numbers in double precision, which holds floats exactly.
+#[derive(Debug, Default)]
+pub(crate) struct RawTrees {
+    pub(crate) features: Vec<u32>,
+    pub(crate) questions: Vec<Question>,
+    pub(crate) true_children: Vec<u32>,
+    pub(crate) false_children: Vec<u32>,
+    pub(crate) missing_tracks_true: Vec<bool>,
+    pub(crate) members: Vec<f64>,
+    pub(crate) roots: Vec<u32>,
+    /// For each node the range of its weights.
+    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) weights: Vec<(u32, f64)>,
+}
+
+/// Numbers of an attribute that is a list of floats or a tensor of doubles.
+pub(crate) fn numbers(builder: &Builder, node: &Node, name: &str) -> Result<Vec<f64>> {
+    if let Some(tensor) = node.tensor(&format!("{name}_as_tensor"), builder.limits)? {
+        let values = cast(&tensor.values, &DataType::Float64)?;
+        return Ok(values.as_primitive::<Float64Type>().values().to_vec());
+    }
+    Ok(node.floats(name)?.unwrap_or_default().iter().map(|&value| f64::from(value)).collect())
+}
+
+/// Reads the lists of operator sets 1 to 4.
+pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes) -> Result<RawTrees> {
+    let list = |name: &str| Ok::<_, crate::error::Error>(node.ints(name)?.unwrap_or_default());
+    let (tree_ids, node_ids) = (list("nodes_treeids")?, list("nodes_nodeids")?);
+    let count = tree_ids.len();
+    Limits::check("tree nodes", "tree_nodes", count as u64, builder.limits.tree_nodes)?;
+    let modes = node.texts("nodes_modes")?.unwrap_or_default();
+    let thresholds = numbers(builder, node, "nodes_values")?;
+    let (yes, no) = (list("nodes_truenodeids")?, list("nodes_falsenodeids")?);
+    let feature_ids = list("nodes_featureids")?;
+    let missing = list("nodes_missing_value_tracks_true")?;
+    let lengths = [node_ids.len(), modes.len(), thresholds.len(), yes.len(), no.len(), feature_ids.len()];
+    if count == 0 || lengths.iter().any(|&length| length != count) || !(missing.is_empty() || missing.len() == count) {
+        return Err(node.malformed("its lists of nodes are empty or differ in length"));
+    }
+    let mut positions: HashMap<(i64, i64), u32> = HashMap::with_capacity(count);
+    let mut trees = RawTrees::default();
+    for at in 0..count {
+        if positions.insert((tree_ids[at], node_ids[at]), at as u32).is_some() {
+            return Err(node.malformed(format!("node {} of tree {} is there twice", node_ids[at], tree_ids[at])));
+        }
+        if at == 0 || tree_ids[at] != tree_ids[at - 1] {
+            trees.roots.push(at as u32);
+        }
+    }
+    Limits::check("trees", "trees", trees.roots.len() as u64, builder.limits.trees)?;
+    let find = |tree: i64, id: i64| {
+        positions.get(&(tree, id)).copied().ok_or_else(|| node.malformed(format!("tree {tree} has no node {id}")))
+    };
+    for at in 0..count {
+        let question = question(node, modes[at], thresholds[at])?;
+        let is_leaf = question == Question::Leaf;
+        trees.questions.push(question);
+        trees.missing_tracks_true.push(missing.get(at).is_some_and(|&flag| flag == 1));
+        trees.features.push(if is_leaf { 0 } else { feature(builder, node, feature_ids[at])? });
+        trees.true_children.push(if is_leaf { 0 } else { find(tree_ids[at], yes[at])? });
+        trees.false_children.push(if is_leaf { 0 } else { find(tree_ids[at], no[at])? });
+    }
+    read_weights(builder, node, attributes, &mut trees, find)?;
+    Ok(trees)
+}
+
+/// A feature's number.
+pub(crate) fn feature(builder: &Builder, node: &Node, id: i64) -> Result<u32> {
+    let id = u32::try_from(id).map_err(|_| node.malformed(format!("a feature number {id}")))?;
+    Limits::check("features", "features", u64::from(id) + 1, builder.limits.features)?;
+    Ok(id)
+}
+
+fn question(node: &Node, mode: &str, threshold: f64) -> Result<Question> {
+    Ok(Question::Test(match mode {
+        "LEAF" => return Ok(Question::Leaf),
+        "BRANCH_LEQ" => Test::Leq(threshold),
+        "BRANCH_LT" => Test::Lt(threshold),
+        "BRANCH_GTE" => Test::Gte(threshold),
+        "BRANCH_GT" => Test::Gt(threshold),
+        "BRANCH_EQ" => Test::Eq(threshold),
+        "BRANCH_NEQ" => Test::Neq(threshold),
+        other => return Err(node.unsupported(format!("nodes of mode `{other}`"))),
+    }))
+}
+
+/// Sorts the weights by leaf; the order within a leaf is the file's.
+fn read_weights(
+    builder: &Builder,
+    node: &Node,
+    attributes: &LeafAttributes,
+    trees: &mut RawTrees,
+    find: impl Fn(i64, i64) -> Result<u32>,
+) -> Result<()> {
+    let list = |name: &str| Ok::<_, crate::error::Error>(node.ints(name)?.unwrap_or_default());
+    let (tree_ids, node_ids, outputs) = (list(attributes.trees)?, list(attributes.nodes)?, list(attributes.outputs)?);
+    let weights = numbers(builder, node, attributes.weights)?;
+    if [node_ids.len(), outputs.len(), weights.len()].iter().any(|&length| length != tree_ids.len()) {
+        return Err(node.malformed("its lists of leaf weights differ in length"));
+    }
+    let mut sorted: Vec<(u32, u32, f64)> = Vec::with_capacity(weights.len());
+    for at in 0..weights.len() {
+        let leaf = find(tree_ids[at], node_ids[at])?;
+        let output = u32::try_from(outputs[at]).map_err(|_| node.malformed(format!("an output {}", outputs[at])))?;
+        // Weights of inner nodes come from old exporters and mean nothing.
+        if trees.questions[leaf as usize] == Question::Leaf {
+            sorted.push((leaf, output, weights[at]));
+        }
+    }
+    sorted.sort_by_key(|(leaf, _, _)| *leaf);
+    trees.leaves = vec![Leaf { first: 0, count: 0 }; trees.questions.len()];
+    for (at, (leaf, output, weight)) in sorted.into_iter().enumerate() {
+        let leaf = &mut trees.leaves[leaf as usize];
+        if leaf.count == 0 {
+            leaf.first = at as u32;
+        }
+        leaf.count += 1;
+        trees.weights.push((output, weight));
+    }
+    Ok(())
+}
+
+impl RawTrees {
+    /// Number of features that the trees ask about at least.
+    pub(crate) fn feature_count(&self) -> usize {
+        let asked = self.questions.iter().zip(&self.features).filter(|(question, _)| **question != Question::Leaf);
+        asked.map(|(_, &feature)| feature as usize + 1).max().unwrap_or(0)
+    }
+
+    /// True if some tree has a weight for this output in each of its leaves, so that every row has a score for it.
+    pub(crate) fn always_scores(&self, output: u32) -> bool {
+        let ends = self.roots.iter().skip(1).map(|&root| root as usize).chain([self.questions.len()]);
+        self.roots.iter().zip(ends).any(|(&root, end)| {
+            (root as usize..end).filter(|&at| self.questions[at] == Question::Leaf).all(|at| {
+                let leaf = self.leaves[at];
+                let weights = &self.weights[leaf.first as usize..(leaf.first + leaf.count) as usize];
+                weights.iter().any(|(scored, _)| *scored == output)
+            })
+        })
+    }
+
+    fn parts<T: Real>(
+        &self,
+        shape: (usize, usize),
+        aggregate: Aggregate,
+        base_values: &[f64],
+        convert: impl Fn(f64) -> T,
+    ) -> TreeParts<T> {
+        let test = |test: Test<f64>| match test {
+            Test::Leq(threshold) => Test::Leq(convert(threshold)),
+            Test::Lt(threshold) => Test::Lt(convert(threshold)),
+            Test::Gte(threshold) => Test::Gte(convert(threshold)),
+            Test::Gt(threshold) => Test::Gt(convert(threshold)),
+            Test::Eq(threshold) => Test::Eq(convert(threshold)),
+            Test::Neq(threshold) => Test::Neq(convert(threshold)),
+            Test::Member { first, count } => Test::Member { first, count },
+        };
+        let node = |at: usize| match self.questions[at] {
+            Question::Leaf => TreeNode::Leaf(self.leaves[at]),
+            Question::Test(question) => TreeNode::Branch(Branch {
+                feature: self.features[at],
+                test: test(question),
+                missing_tracks_true: self.missing_tracks_true[at],
+                true_child: self.true_children[at],
+                false_child: self.false_children[at],
+            }),
+        };
+        let weight = |&(output, weight): &(u32, f64)| LeafWeight { output, weight: convert(weight) };
+        TreeParts {
+            nodes: (0..self.questions.len()).map(node).collect(),
+            roots: self.roots.clone(),
+            leaf_weights: self.weights.iter().map(weight).collect(),
+            members: self.members.iter().map(|&member| convert(member)).collect(),
+            features: shape.0,
+            outputs: shape.1,
+            base_values: base_values.iter().map(|&base| convert(base)).collect(),
+            aggregate,
+        }
+    }
+}
+
+/// How the trees of a node are put together.
+pub(crate) struct Ensemble<'t> {
+    pub(crate) trees: &'t RawTrees,
+    pub(crate) outputs: usize,
+    pub(crate) aggregate: Aggregate,
+    /// One per output, or none.
+    pub(crate) base_values: &'t [f64],
+}
+
+/// A step over the features of the node's input. The scores have the input's precision: `f64` for doubles, else `f32`.
+pub(crate) fn push(builder: &mut Builder, node: &Node, fact: &Fact, ensemble: &Ensemble) -> Result<Vec<ColumnId>> {
+    let block = features(builder, node, fact)?;
+    let width = block.columns.len();
+    if ensemble.trees.feature_count() > width {
+        return Err(node.malformed(format!(
+            "its trees ask about {} features, its input has {width}",
+            ensemble.trees.feature_count()
+        )));
+    }
+    let shape = (width, ensemble.outputs);
+    let (aggregate, base) = (ensemble.aggregate, ensemble.base_values);
+    let unsound = |error: foretell_kernels::trees::TreeError| node.malformed(error.to_string());
+    let double = block.data_type == DataType::Float64;
+    let (op, data_type, depth) = if double {
+        let trees = TreeEnsemble::try_new(ensemble.trees.parts(shape, aggregate, base, |value| value)).map_err(unsound)?;
+        let depth = trees.depth();
+        (Op::Trees64(Arc::new(trees)), DataType::Float64, depth)
+    } else {
+        let parts = ensemble.trees.parts(shape, aggregate, base, |value| value as f32);
+        let trees: TreeEnsemble = TreeEnsemble::try_new(parts).map_err(unsound)?;
+        let depth = trees.depth();
+        (Op::Trees(Arc::new(trees)), DataType::Float32, depth)
+    };
+    Limits::check("levels of one tree", "tree_depth", depth as u64, builder.limits.tree_depth)?;
+    let columns = builder.cast(node, &block.columns, &data_type)?;
+    if builder.producer_knows_missing || ensemble.trees.missing_tracks_true.contains(&true) {
+        builder.missing_aware.insert(builder.program.steps.len());
+    }
+    builder.push(node, op, columns, vec![data_type; ensemble.outputs])
+}

@@ -1,0 +1,100 @@
+//! One function per operator: from the facts about its inputs to the facts about its outputs, steps left on the way.
+
+pub(crate) mod axes;
+pub(crate) mod broadcast;
+mod dense;
+pub(crate) mod elementwise;
+mod generate;
+mod lookup;
+mod ml;
+pub(crate) mod rearrange;
+mod reduce;
+
+use super::builder::{Builder, evaluated};
+use super::fact::Fact;
+use super::node::Node;
+use crate::error::Result;
+use crate::program::{AcrossOp, BinaryOp};
+
+/// Lowers a node whose inputs are known.
+pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    if node.domain().is_empty() {
+        if let Some(facts) = rearranged(builder, node, inputs)? {
+            return Ok(facts);
+        }
+    }
+    let all_constant = !inputs.is_empty() && inputs.iter().all(|fact| fact.is_constant() || fact.is_absent());
+    if all_constant {
+        return evaluated(builder.limits, |scratch| {
+            // Only the first input becomes columns: the others may be axes, shapes or positions.
+            let mut facts = inputs.to_vec();
+            facts[0] = scratch.block(node, &inputs[0]).map(Fact::Block)?;
+            computed(scratch, node, &facts)
+        });
+    }
+    computed(builder, node, inputs)
+}
+
+/// Operators that move elements or make constants, and take constants as they are.
+fn rearranged(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {
+    Ok(Some(match node.op_type() {
+        "Concat" => rearrange::concat(builder, node, inputs)?,
+        "Constant" => generate::constant(builder, node)?,
+        "ConstantOfShape" => generate::constant_of_shape(builder, node, inputs)?,
+        "Dropout" | "Identity" => rearrange::identity(node, inputs)?,
+        "Expand" => rearrange::expand(builder, node, inputs)?,
+        "Flatten" => rearrange::flatten(builder, node, inputs)?,
+        "Gather" => lookup::gather(builder, node, inputs)?,
+        "Range" => generate::range(builder, node, inputs)?,
+        "Reshape" => rearrange::reshape(builder, node, inputs)?,
+        "Shape" => generate::shape(node, inputs)?,
+        "Size" => generate::size(node, inputs)?,
+        "Slice" => rearrange::slice(builder, node, inputs)?,
+        "Split" => rearrange::split(builder, node, inputs)?,
+        "Squeeze" => rearrange::squeeze(builder, node, inputs)?,
+        "Tile" => rearrange::tile(builder, node, inputs)?,
+        "Transpose" => rearrange::transpose(builder, node, inputs)?,
+        "Unsqueeze" => rearrange::unsqueeze(builder, node, inputs)?,
+        _ => return Ok(None),
+    }))
+}
+
+/// Operators that leave steps.
+fn computed(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let facts = match node.domain() {
+        "" => general(builder, node, inputs)?,
+        "ai.onnx.ml" => ml::lower(builder, node, inputs)?,
+        _ => None,
+    };
+    facts.ok_or_else(|| node.unsupported(""))
+}
+
+fn general(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {
+    if let Some(op) = elementwise::unary_op(node)? {
+        return elementwise::unary(builder, node, inputs, op).map(Some);
+    }
+    if let Some(op) = elementwise::binary_op(node)? {
+        return elementwise::binary(builder, node, inputs, op).map(Some);
+    }
+    if let Some(op) = reduce::reduce_op(node) {
+        return reduce::reduce(builder, node, inputs, op).map(Some);
+    }
+    Ok(Some(match node.op_type() {
+        "ArgMax" => reduce::arg_extreme(builder, node, inputs, true)?,
+        "ArgMin" => reduce::arg_extreme(builder, node, inputs, false)?,
+        "Cast" => elementwise::cast_op(builder, node, inputs)?,
+        "Clip" => elementwise::clip(builder, node, inputs)?,
+        "CumSum" => reduce::cum_sum(builder, node, inputs)?,
+        "GatherElements" => lookup::gather_elements(builder, node, inputs)?,
+        "Gemm" => dense::gemm(builder, node, inputs)?,
+        "LogSoftmax" => reduce::softmax(builder, node, inputs, AcrossOp::LogSoftmax)?,
+        "MatMul" => dense::mat_mul(builder, node, inputs)?,
+        "Mean" => elementwise::binary(builder, node, inputs, BinaryOp::Add)?,
+        "OneHot" => lookup::one_hot(builder, node, inputs)?,
+        "PRelu" => elementwise::prelu(builder, node, inputs)?,
+        "Softmax" => reduce::softmax(builder, node, inputs, AcrossOp::Softmax)?,
+        "TopK" => reduce::top_k(builder, node, inputs)?,
+        "Where" => elementwise::select(builder, node, inputs)?,
+        _ => return Ok(None),
+    }))
+}

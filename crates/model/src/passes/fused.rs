@@ -1,0 +1,34 @@
+//! What the two passes over linear models share: a linear step taken apart and put together again.
+
+use std::sync::Arc;
+
+use foretell_kernels::linear::{FusedInput, FusedLinear, LinearModel};
+
+use crate::program::{ColumnId, Op};
+
+/// A linear step, input by input.
+pub(super) struct LinearParts {
+    pub(super) model: LinearModel,
+    /// What each input means, and the column it reads.
+    pub(super) inputs: Vec<(FusedInput, ColumnId)>,
+}
+
+impl LinearParts {
+    /// The parts of a step, if it is a linear model.
+    pub(super) fn of(op: &Op, columns: &[ColumnId]) -> Option<Self> {
+        let (model, inputs) = match op {
+            Op::Linear(model) => (model.as_ref(), vec![FusedInput::Number(vec![]); model.features()]),
+            Op::FusedLinear(fused) => (fused.model(), fused.inputs().to_vec()),
+            _ => return None,
+        };
+        (inputs.len() == columns.len())
+            .then(|| Self { model: model.clone(), inputs: inputs.into_iter().zip(columns.iter().copied()).collect() })
+    }
+
+    /// The step again; `None` if the parts do not make one.
+    pub(super) fn into_step(self) -> Option<(Op, Vec<ColumnId>)> {
+        let (inputs, columns): (Vec<FusedInput>, Vec<ColumnId>) = self.inputs.into_iter().unzip();
+        let fused = FusedLinear::try_new(self.model, inputs).ok()?;
+        Some((Op::FusedLinear(Arc::new(fused)), columns))
+    }
+}

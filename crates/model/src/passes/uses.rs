@@ -1,0 +1,34 @@
+//! Who writes a column and how often it is read.
+
+use crate::program::{ColumnId, Program};
+
+/// The writer and the number of readers of every column, as the program was when this was taken.
+pub(super) struct Uses {
+    writers: Vec<Option<(usize, usize)>>,
+    reads: Vec<usize>,
+}
+
+impl Uses {
+    pub(super) fn of(program: &Program, wanted: &[ColumnId]) -> Self {
+        let mut uses = Self { writers: vec![None; program.columns.len()], reads: vec![0; program.columns.len()] };
+        for (at, step) in program.steps.iter().enumerate() {
+            for (position, output) in step.outputs.iter().enumerate() {
+                uses.writers[output.index()] = Some((at, position));
+            }
+            step.inputs.iter().for_each(|input| uses.reads[input.index()] += 1);
+        }
+        wanted.iter().for_each(|column| uses.reads[column.index()] += 1);
+        uses
+    }
+
+    /// The step that writes a column, and the column's position among its outputs; `None` for an input of the program and
+    /// for a column that did not exist yet.
+    pub(super) fn writer(&self, column: ColumnId) -> Option<(usize, usize)> {
+        self.writers.get(column.index()).copied().flatten()
+    }
+
+    /// Whether one step reads a column at one place, and nobody else does.
+    pub(super) fn is_read_once(&self, column: ColumnId) -> bool {
+        self.reads.get(column.index()) == Some(&1)
+    }
+}

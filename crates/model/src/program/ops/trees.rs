@@ -1,0 +1,31 @@
+//! Tree ensembles over columns.
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType};
+use arrow::datatypes::{Float32Type, Float64Type};
+use foretell_kernels::real::Real;
+use foretell_kernels::trees::TreeEnsemble;
+
+use super::columns::{all_values, column};
+use super::wrong_count;
+use crate::error::Result;
+
+pub(super) fn run(ensemble: &TreeEnsemble, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    evaluate::<Float32Type>(ensemble, inputs, rows)
+}
+
+pub(super) fn run_double(ensemble: &TreeEnsemble<f64>, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    evaluate::<Float64Type>(ensemble, inputs, rows)
+}
+
+fn evaluate<T>(ensemble: &TreeEnsemble<T::Native>, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>>
+where
+    T: ArrowPrimitiveType<Native: Real>,
+{
+    if inputs.len() != ensemble.features() {
+        return Err(wrong_count(ensemble.features(), inputs.len()));
+    }
+    let columns = all_values::<T>(inputs)?;
+    let mut outputs = vec![vec![T::Native::ZERO; rows]; ensemble.outputs()];
+    ensemble.evaluate(&columns, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+    Ok(outputs.into_iter().map(column::<T>).collect())
+}

@@ -1,0 +1,156 @@
+//! Functions of one column, element by element.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::not;
+use arrow::datatypes::Float32Type;
+use foretell_kernels::activation::{logistic, probit};
+use foretell_kernels::real::Real;
+
+use super::columns::{Number, column, for_float, for_number, values};
+use super::{UnaryOp, wrong_type};
+use crate::error::Result;
+
+pub(super) fn run(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef> {
+    let refused = || Err(wrong_type(&format!("{op:?}"), input.data_type()));
+    match op {
+        UnaryOp::Abs => for_number!(input.data_type(), T => map::<T>(input, Number::absolute), _ => refused()),
+        UnaryOp::Neg => for_number!(input.data_type(), T => map::<T>(input, Number::negated), _ => refused()),
+        UnaryOp::Sign => for_number!(input.data_type(), T => map::<T>(input, Number::sign), _ => refused()),
+        UnaryOp::Relu => {
+            for_number!(input.data_type(), T => map::<T>(input, |x| x.greatest(Number::ZERO)), _ => refused())
+        }
+        UnaryOp::Not => match input.as_boolean_opt() {
+            Some(input) => Ok(Arc::new(not(input)?)),
+            None => refused(),
+        },
+        UnaryOp::IsNan => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_nan()), _ => refused()),
+        UnaryOp::IsInf => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_infinite()), _ => refused()),
+        UnaryOp::Probit => map::<Float32Type>(input, probit),
+        _ => for_float!(input.data_type(), T => float::<T>(op, input), _ => refused()),
+    }
+}
+
+/// The functions that only floating point numbers have.
+fn float<T>(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef>
+where
+    T: ArrowPrimitiveType<Native: Real + FloatFunctions>,
+{
+    match op {
+        UnaryOp::Ceil => map::<T>(input, FloatFunctions::ceil),
+        UnaryOp::Cos => map::<T>(input, FloatFunctions::cos),
+        UnaryOp::Erf => map::<T>(input, Real::erf),
+        UnaryOp::Exp => map::<T>(input, Real::exp),
+        UnaryOp::Floor => map::<T>(input, FloatFunctions::floor),
+        UnaryOp::LeakyRelu(slope) => map::<T>(input, |x| x.leaky_relu(slope)),
+        UnaryOp::Log => map::<T>(input, Real::ln),
+        UnaryOp::Reciprocal => map::<T>(input, |x| T::Native::ONE / x),
+        UnaryOp::Round => map::<T>(input, FloatFunctions::round),
+        UnaryOp::Sigmoid | UnaryOp::Logistic => map::<T>(input, logistic),
+        UnaryOp::Sin => map::<T>(input, FloatFunctions::sin),
+        UnaryOp::Softplus => map::<T>(input, softplus),
+        UnaryOp::Sqrt => map::<T>(input, Real::sqrt),
+        UnaryOp::Tanh => map::<T>(input, FloatFunctions::tanh),
+        _ => Err(wrong_type(&format!("{op:?}"), input.data_type())),
+    }
+}
+
+/// `ln(1 + exp(x))`, computed so that it does not overflow.
+fn softplus<T: Real>(x: T) -> T {
+    if x > T::ZERO { x + ((-x).exp() + T::ONE).ln() } else { (x.exp() + T::ONE).ln() }
+}
+
+/// What the kernels do not need of floating point numbers.
+trait FloatFunctions {
+    fn ceil(self) -> Self;
+    fn cos(self) -> Self;
+    fn floor(self) -> Self;
+    /// To the nearest integer, halves to the even one.
+    fn round(self) -> Self;
+    fn sin(self) -> Self;
+    fn tanh(self) -> Self;
+    fn leaky_relu(self, slope: f32) -> Self;
+}
+
+macro_rules! float_functions {
+    ($type:ident) => {
+        impl FloatFunctions for $type {
+            fn ceil(self) -> Self {
+                $type::ceil(self)
+            }
+            fn cos(self) -> Self {
+                $type::cos(self)
+            }
+            fn floor(self) -> Self {
+                $type::floor(self)
+            }
+            fn round(self) -> Self {
+                self.round_ties_even()
+            }
+            fn sin(self) -> Self {
+                $type::sin(self)
+            }
+            fn tanh(self) -> Self {
+                $type::tanh(self)
+            }
+            fn leaky_relu(self, slope: f32) -> Self {
+                if self >= 0.0 { self } else { $type::from(slope) * self }
+            }
+        }
+    };
+}
+
+float_functions!(f32);
+float_functions!(f64);
+
+fn map<T: ArrowPrimitiveType>(input: &ArrayRef, function: impl Fn(T::Native) -> T::Native) -> Result<ArrayRef> {
+    Ok(column::<T>(values::<T>(input)?.iter().map(|&x| function(x)).collect()))
+}
+
+fn test<T: ArrowPrimitiveType>(input: &ArrayRef, test: impl Fn(T::Native) -> bool) -> Result<ArrayRef> {
+    let input = values::<T>(input)?;
+    Ok(Arc::new(BooleanArray::from(BooleanBuffer::collect_bool(input.len(), |row| test(input[row])))))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float32Array, Float64Array, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn f32s(op: UnaryOp, input: &[f32]) -> Vec<f32> {
+        let input: ArrayRef = Arc::new(Float32Array::from(input.to_vec()));
+        let output = run(op, &input).expect("a function of floats");
+        output.as_primitive::<Float32Type>().values().to_vec()
+    }
+
+    #[test]
+    fn functions_of_floats() {
+        assert_eq!(f32s(UnaryOp::Round, &[0.5, 1.5, -2.5, 2.4]), [0.0, 2.0, -2.0, 2.0]);
+        assert_eq!(f32s(UnaryOp::LeakyRelu(0.1), &[2.0, -2.0]), [2.0, -0.2]);
+        assert_eq!(f32s(UnaryOp::Relu, &[2.0, -2.0]), [2.0, 0.0]);
+        assert_eq!(f32s(UnaryOp::Sign, &[-2.0, 0.0, 5.0]), [-1.0, 0.0, 1.0]);
+        assert_eq!(f32s(UnaryOp::Softplus, &[1000.0, -1000.0]), [1000.0, 0.0]);
+        assert_eq!(f32s(UnaryOp::Sigmoid, &[0.0, -1000.0]), [0.5, 0.0]);
+        assert!((f32s(UnaryOp::Erf, &[0.5])[0] - 0.520_499_9).abs() < 1e-7);
+        assert!(f32s(UnaryOp::Relu, &[f32::NAN])[0].is_nan());
+    }
+
+    #[test]
+    fn other_types() {
+        let integers: ArrayRef = Arc::new(Int64Array::from(vec![-3, 4]));
+        let absolute = run(UnaryOp::Abs, &integers).expect("a function of integers");
+        assert_eq!(absolute.as_primitive::<Int64Type>().values(), &[3, 4]);
+        assert!(run(UnaryOp::Sqrt, &integers).is_err());
+        let doubles: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, f64::INFINITY]));
+        let nans = run(UnaryOp::IsNan, &doubles).expect("a test of floats");
+        assert_eq!(
+            run(UnaryOp::Not, &nans).expect("a Boolean column").as_boolean(),
+            &BooleanArray::from(vec![false, true])
+        );
+        assert_eq!(run(UnaryOp::IsInf, &doubles).expect("a test").as_boolean(), &BooleanArray::from(vec![false, true]));
+    }
+}

@@ -1,0 +1,5 @@
+//! Models through `Model::run`, compared with ONNX Runtime.
+
+mod compare;
+mod fixtures;
+mod reference;

@@ -1,0 +1,79 @@
+//! Every fixture: labels equal on every row, numbers within the tolerance, and the same bits for any batch.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::concat;
+use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow};
+
+use crate::compare::difference;
+use crate::fixtures::{Fixture, load};
+
+/// The models' NULL is NaN in the reference.
+fn options() -> LoadOptions {
+    LoadOptions { on_null: Some(NullPolicy::Missing), ..LoadOptions::default() }
+}
+
+#[test]
+fn flights_answer_as_onnxruntime_does() {
+    check_all(load("flights", "sql/models"));
+}
+
+#[test]
+fn the_zoo_answers_as_onnxruntime_does() {
+    check_all(load("zoo", "tests/fixtures/zoo"));
+}
+
+fn check_all(fixtures: Vec<Fixture>) {
+    assert!(!fixtures.is_empty(), "there are fixtures");
+    let failures: Vec<String> = fixtures
+        .iter()
+        .filter_map(|fixture| check(fixture).err().map(|failure| format!("{}: {failure}", fixture.name)))
+        .collect();
+    let (failed, all) = (failures.len(), fixtures.len());
+    assert!(failures.is_empty(), "{failed} of {all} fixtures differ:\n{}", failures.join("\n"));
+}
+
+fn check(fixture: &Fixture) -> Result<(), String> {
+    let model = Model::from_bytes(&fixture.model, &options()).map_err(|error| error.to_string())?;
+    let raw = raw(&model, &fixture.features, fixture.rows)?;
+    for (name, expected) in &fixture.expected {
+        let got = raw.as_struct().column_by_name(name).ok_or_else(|| format!("no output {name}"))?;
+        if let Some(difference) = difference(got, expected) {
+            return Err(format!("{name}: {difference}"));
+        }
+    }
+    let plain = LoadOptions { without_passes: true, ..options() };
+    let plain = Model::from_bytes(&fixture.model, &plain).map_err(|error| error.to_string())?;
+    if self::raw(&plain, &fixture.features, fixture.rows)? != raw {
+        return Err("the passes change the answer".to_string());
+    }
+    check_batches(&model, fixture, &raw)
+}
+
+fn raw(model: &Model, features: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
+    let mut answers =
+        model.run(features, rows, &[Answer::Raw], OnRefusedRow::Fail).map_err(|error| error.to_string())?;
+    answers.pop().ok_or_else(|| "no answer".to_string())
+}
+
+/// Rows one by one, and in slices, have the bits of the whole batch.
+fn check_batches(model: &Model, fixture: &Fixture, whole: &ArrayRef) -> Result<(), String> {
+    for size in [1, 7] {
+        let mut parts = Vec::new();
+        for start in (0..fixture.rows.min(200)).step_by(size) {
+            let rows = size.min(fixture.rows - start);
+            let features: Vec<ArrayRef> = fixture.features.iter().map(|column| column.slice(start, rows)).collect();
+            parts.push(raw(model, &features, rows)?);
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(|part| part.as_ref()).collect();
+        let joined = concat(&parts).map_err(|error| error.to_string())?;
+        let same = if model.backend() == "native" {
+            joined == whole.slice(0, joined.len())
+        } else {
+            difference(&joined, &whole.slice(0, joined.len())).is_none()
+        };
+        if !same {
+            return Err(format!("batches of {size} rows answer differently"));
+        }
+    }
+    Ok(())
+}

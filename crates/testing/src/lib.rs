@@ -1,0 +1,1 @@
+//! Test models, comparers and fixtures; never published.

@@ -1,0 +1,75 @@
+//! Opening, and what is refused.
+
+use std::fs;
+
+use foretell_warehouse::{OnExisting, ViewKind, Warehouse};
+
+use crate::helpers::{Database, chain, tree};
+
+#[test]
+fn a_new_database_is_empty_and_opens_again() {
+    let db = Database::new();
+    assert!(db.warehouse.models().expect("models").is_empty());
+    assert!(db.reopen().table_names().expect("tables").is_empty());
+    assert_eq!(tree(db.warehouse.path()), ["foretell.json", "lock"]);
+    assert_eq!(
+        fs::read_to_string(db.warehouse.path().join("foretell.json")).expect("format"),
+        "{\n  \"format\": 1\n}\n"
+    );
+}
+
+#[test]
+fn an_empty_directory_becomes_a_database() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    Warehouse::open(dir.path()).expect("new database");
+}
+
+#[test]
+fn a_creation_that_was_killed_can_be_repeated() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::write(dir.path().join("foretell.json.tmp"), "{").expect("write");
+    Warehouse::open(dir.path()).expect("new database");
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let file = dir.path().join("data.csv");
+    fs::write(&file, "a,b\n").expect("write");
+    let clean = |error: foretell_warehouse::Error| chain(&error).replace(&dir.path().display().to_string(), "<dir>");
+    insta::assert_snapshot!(clean(Warehouse::open(dir.path()).expect_err("not empty")), @"");
+    insta::assert_snapshot!(clean(Warehouse::open(&file).expect_err("a file")), @"");
+    fs::write(dir.path().join("foretell.json"), r#"{"format": 2, "later": true}"#).expect("write");
+    insta::assert_snapshot!(clean(Warehouse::open(dir.path()).expect_err("newer")), @"");
+    fs::write(dir.path().join("foretell.json"), r#"{"format": "#).expect("write");
+    insta::assert_snapshot!(clean(Warehouse::open(dir.path()).expect_err("damaged")), @"");
+}
+
+#[tokio::test]
+async fn views_are_kept_as_they_were_written() {
+    let db = Database::new();
+    let sql = "CREATE VIEW late AS\n  SELECT *  FROM flights -- all";
+    assert!(db.warehouse.put_view("late", ViewKind::View, sql, OnExisting::Fail).expect("put"));
+    assert!(!db.warehouse.put_view("late", ViewKind::View, "other", OnExisting::Keep).expect("keep"));
+    let error = db.warehouse.put_view("late", ViewKind::View, "other", OnExisting::Fail).expect_err("exists");
+    insta::assert_snapshot!(error, @"");
+    let views = db.reopen().views().expect("views");
+    assert_eq!((views.len(), views[0].sql.as_str(), views[0].kind), (1, sql, ViewKind::View));
+
+    let error = db.create("late", "SELECT 1 AS a", OnExisting::Fail).await.expect_err("a view has the name");
+    insta::assert_snapshot!(error, @"");
+    assert!(db.warehouse.drop_view("late").expect("drop"));
+    assert!(!db.warehouse.drop_view("late").expect("drop"));
+    db.create("late", "SELECT 1 AS a", OnExisting::Fail).await.expect("create");
+    let error = db.warehouse.put_view("late", ViewKind::View, sql, OnExisting::Replace).expect_err("a table has it");
+    insta::assert_snapshot!(error, @"");
+}
+
+#[tokio::test]
+async fn bad_names_are_refused() {
+    let db = Database::new();
+    insta::assert_snapshot!(db.create("", "SELECT 1 AS a", OnExisting::Fail).await.expect_err("empty"), @"");
+    let long = "x".repeat(201);
+    let error = db.warehouse.put_view(&long, ViewKind::View, "", OnExisting::Fail).expect_err("long");
+    insta::assert_snapshot!(error.to_string().replace(&long, "x..."), @"");
+}

@@ -1,0 +1,6 @@
+//! End to end, through the doors only: the program, its scripts, the README, and what is left after a kill.
+
+mod cli;
+mod durability;
+mod scripts;
+mod util;

@@ -43,10 +43,13 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 
 /// Files under `tables/` run on a database directory, the others in memory.
 fn run(file: &Path) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // Planning is recursive, and unoptimised frames are large.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(16 << 20).enable_all().build()?;
     let directory = tempfile::tempdir()?;
     let on_disk = file.parent().is_some_and(|parent| parent.ends_with("tables"));
-    runtime.block_on(async {
+    let file = file.to_owned();
+    let task = runtime.spawn(async move {
         let database = on_disk.then(|| directory.path().join("db"));
         let mut runner = Runner::new(|| {
             let database = database.clone();
@@ -56,15 +59,16 @@ fn run(file: &Path) -> Result<(), Failed> {
         runner.set_var("DIR".to_owned(), directory.path().display().to_string());
         let result = if std::env::var_os("UPDATE_SLT").is_some() {
             runner
-                .update_test_file(file, " ", default_validator, default_normalizer, default_column_validator)
+                .update_test_file(&file, " ", default_validator, default_normalizer, default_column_validator)
                 .await
                 .map_err(|error| Failed::from(error.to_string()))
         } else {
-            runner.run_file_async(file).await.map_err(|error| Failed::from(error.display(false).to_string()))
+            runner.run_file_async(&file).await.map_err(|error| Failed::from(error.display(false).to_string()))
         };
         runner.shutdown_async().await;
         result
-    })
+    });
+    runtime.block_on(task)?
 }
 
 struct Engine {

@@ -7,6 +7,16 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+/// The program, to be run where the tests run: in the root of the repository.
+pub fn foretell() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_foretell"))
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// A new folder in which the program runs; it is removed at the end of the test.
 pub struct Sandbox {
     folder: TempDir,
@@ -50,7 +60,7 @@ impl Sandbox {
 
     /// Starts `foretell` with pipes on all sides.
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_foretell"));
+        let mut command = foretell();
         command.args(arguments).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("foretell starts")
@@ -89,9 +99,4 @@ impl Answer {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self.stderr
     }
-}
-
-/// The root of the repository.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn wrong_usage_says_what_is_wrong() {
-        let message = |arguments: &[&str]| parse_at_terminal(arguments).unwrap_err();
+        let message = |arguments: &[&str]| parse_at_terminal(arguments).expect_err("wrong usage");
         assert_eq!(message(&["--nope"]), "invalid option '--nope'");
         assert_eq!(message(&["-c"]), "missing argument for option '-c'");
         assert_eq!(message(&["--help=x"]), "unexpected argument for option '--help': \"x\"");

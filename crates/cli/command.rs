@@ -210,7 +210,7 @@ fn say(shell: &mut Shell, text: &str) -> LocalBoxFuture<'static, Result<Flow, Fa
 }
 
 fn query(shell: &mut Shell, statement: String) -> LocalBoxFuture<'_, Result<Flow, Failure>> {
-    async move { shell.run(&statement).await.map(|()| Flow::Continue) }.boxed_local()
+    async move { shell.run_whole(&statement).await.map(|()| Flow::Continue) }.boxed_local()
 }
 
 async fn include(shell: &mut Shell, file: &str) -> Result<Flow, Failure> {

@@ -30,6 +30,10 @@ use tokio::runtime::{Builder, Runtime};
 /// How long a cancelled statement may take to put things in order before the program leaves.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 
+/// Stack of a worker. Expressions are trees and the engine walks them by recursion: a sum of a thousand terms, as programs
+/// write them, does not fit the usual stack. Memory is only taken for what is used.
+const WORKER_STACK_BYTES: usize = 64 << 20;
+
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const CANCELLED: u8 = 130;
@@ -63,7 +67,8 @@ fn start(options: &Options) -> ExitCode {
             }
         },
     };
-    let result = Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|workers| {
+    let workers = Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK_BYTES).build();
+    let result = workers.map_err(Failure::from).and_then(|workers| {
         let result = run(&workers, options, scripts.as_deref());
         workers.shutdown_timeout(LEAVE_MAX);
         result

@@ -101,26 +101,40 @@ impl Shell {
     /// # Errors
     /// The statement fails, or the output cannot be written.
     pub async fn run(&mut self, statement: &str) -> Result<(), Failure> {
+        self.run_limited(statement, self.display.rows_max).await
+    }
+
+    /// Runs one statement and prints its result with all rows: for lists that are looked things up in.
+    ///
+    /// # Errors
+    /// As for [`Shell::run`].
+    pub async fn run_whole(&mut self, statement: &str) -> Result<(), Failure> {
+        self.run_limited(statement, Some(usize::MAX)).await
+    }
+
+    async fn run_limited(&mut self, statement: &str, rows_max: Option<usize>) -> Result<(), Failure> {
+        let rows_max = rows_max.filter(|_| self.on_screen());
         let started = Instant::now();
         let (sender, mut events) = mpsc::channel(BATCHES_WAITING);
         // A set of one, because it cancels its task when it is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(answer(self.session.clone(), statement.to_owned(), sender), &self.workers);
-        let end = self.show(&mut events).await?;
+        let end = self.show(&mut events, rows_max).await?;
         while let Some(ended) = tasks.join_next().await {
-            ended.map_err(|error| Failure::message(format!("the statement stopped by a bug in foretell: {error}")))??;
+            ended
+                .map_err(|error| Failure::message(format!("the statement stopped by a bug in foretell: {error}")))??;
         }
         self.write_footer(end, started.elapsed())
     }
 
     /// Prints what the statement hands over until it ends.
-    async fn show(&mut self, events: &mut Receiver<Event>) -> Result<Option<String>, Failure> {
+    async fn show(&mut self, events: &mut Receiver<Event>, rows_max: Option<usize>) -> Result<Option<String>, Failure> {
         let mut printer: Option<Box<dyn Printer>> = None;
         let mut rows = 0;
         while let Some(event) = events.recv().await {
             match (event, &mut printer) {
                 (Event::Done(message), _) => return Ok(Some(message)),
-                (Event::Start(schema), _) => printer = Some(self.printer(&schema)),
+                (Event::Start(schema), _) => printer = Some(self.printer(&schema, rows_max)),
                 (Event::Batch(batch), Some(printer)) => {
                     rows += batch.num_rows();
                     printer.write(&batch, &mut self.out)?;
@@ -129,7 +143,7 @@ impl Shell {
                 (Event::End, Some(printer)) => {
                     printer.finish(&mut self.out)?;
                     self.out.flush()?;
-                    return Ok(self.rows_message(rows, printer.note()));
+                    return Ok(self.rows_message(rows, rows_max, printer.note()));
                 }
                 (Event::Batch(_) | Event::End, None) => {}
             }
@@ -137,8 +151,7 @@ impl Shell {
         Ok(None)
     }
 
-    fn printer(&self, schema: &SchemaRef) -> Box<dyn Printer> {
-        let rows_max = self.display.rows_max.filter(|_| self.on_screen());
+    fn printer(&self, schema: &SchemaRef, rows_max: Option<usize>) -> Box<dyn Printer> {
         match (self.display.format, rows_max) {
             (Format::Table, rows_max) if self.display.expanded => print::expanded_printer(schema, rows_max),
             (Format::Table, Some(rows_max)) if !is_plan(schema) => {
@@ -153,13 +166,12 @@ impl Shell {
         self.interactive && !self.redirected
     }
 
-    fn rows_message(&self, rows: usize, note: Option<String>) -> Option<String> {
+    fn rows_message(&self, rows: usize, rows_max: Option<usize>, note: Option<String>) -> Option<String> {
         if self.display.format != Format::Table {
             return None;
         }
         let mut message = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        let hidden = self.display.rows_max.filter(|max| self.on_screen() && rows > *max);
-        if let Some(shown) = hidden {
+        if let Some(shown) = rows_max.filter(|max| rows > *max) {
             message.push_str(&format!(" ({shown} shown)"));
         }
         if let Some(note) = note {
@@ -174,7 +186,8 @@ impl Shell {
         let time = self.display.timing.then(|| format_elapsed(elapsed));
         if !self.interactive {
             if let Some(time) = time {
-                writeln!(io::stderr(), "{time}")?;
+                // When standard error is closed there is nobody to tell.
+                let _ = writeln!(io::stderr(), "{time}");
             }
             return Ok(());
         }

@@ -67,7 +67,7 @@ fn json() {
     {"i":4,"f":2.0,"text":"say \"hi\", a|b\\c\nline\ttab\u001b","list":[3,null],"struct":{"a":2,"b":"y,z"}}
     ]
     "#);
-    let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(rows[3]["text"], "say \"hi\", a|b\\c\nline\ttab\u{1b}");
     assert_eq!(rows[1]["list"], serde_json::Value::Null);
 }
@@ -75,8 +75,8 @@ fn json() {
 #[test]
 fn ndjson() {
     let text = print("ndjson");
-    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let array: serde_json::Value = serde_json::from_str(&print("json")).unwrap();
+    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let array: serde_json::Value = serde_json::from_str(&print("json")).expect("JSON");
     assert_eq!(serde_json::Value::from(rows), array);
 }
 
@@ -165,7 +165,8 @@ fn a_reader_that_stops_reading_is_no_error() {
         let sandbox = Sandbox::new();
         let mut child = sandbox.start(["--format", format, "-c", "SELECT * FROM range(0, 100000000000)"]);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let stdout = child.stdout.take().expect("standard output is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
         assert!(!line.is_empty(), "{format}");
         assert_eq!(Answer::of(child).output(), "", "{format}");
     }

@@ -73,9 +73,9 @@ fn ctrl_c_cancels_and_leaves() {
     let sandbox = Sandbox::new();
     let query = "SELECT 'started' AS s; SELECT count(*) FROM range(0, 100000000000)";
     let mut child = sandbox.start(["--format", "csv", "-c", query]);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while lines.next().unwrap().unwrap() != "started" {}
-    let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().expect("standard output is a pipe")).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line == "started")));
+    let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status().expect("sh runs");
     assert!(kill.success());
     assert_eq!(Answer::of(child).error(130), "cancelled\n");
     assert!(lines.next().is_none());

@@ -53,7 +53,10 @@ pub(crate) fn display(args: &[Expr]) -> Result<String> {
     let mut shown = Vec::with_capacity(args.len());
     for arg in args {
         shown.push(match arg {
-            Expr::Literal(value, _) if text(value).is_some() => format!("'{}'", text(value).unwrap_or_default()),
+            Expr::Literal(value, _) => match text(value) {
+                Some(text) => format!("'{text}'"),
+                None => value.to_string(),
+            },
             Expr::Column(column) => column.name.clone(),
             other => other.schema_name().to_string(),
         });

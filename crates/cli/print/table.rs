@@ -156,16 +156,20 @@ mod tests {
         let texts = StringArray::from_iter_values(numbers.clone().map(|number| number.to_string().repeat(text_length)));
         let columns: [(&str, ArrayRef); 2] =
             [("n", Arc::new(Int64Array::from_iter_values(numbers))), ("text", Arc::new(texts))];
-        RecordBatch::try_from_iter(columns).unwrap()
+        RecordBatch::try_from_iter(columns).expect("columns of one length")
     }
 
     fn print(mut printer: impl Printer, batches: &[RecordBatch]) -> String {
+        print_with(&mut printer, batches)
+    }
+
+    fn print_with(printer: &mut impl Printer, batches: &[RecordBatch]) -> String {
         let mut out = Vec::new();
         for batch in batches {
-            printer.write(batch, &mut out).unwrap();
+            printer.write(batch, &mut out).expect("a batch is printed");
         }
-        printer.finish(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        printer.finish(&mut out).expect("the end is printed");
+        String::from_utf8(out).expect("UTF-8")
     }
 
     #[test]
@@ -211,12 +215,9 @@ mod tests {
     #[test]
     fn columns_that_do_not_fit_are_named_in_the_note() {
         let columns = ["a", "b", "c", "d"].map(|name| (name, Arc::new(Int64Array::from(vec![1_000_000])) as ArrayRef));
-        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
         let mut printer = ScreenPrinter::new(&batch.schema(), Screen { rows_max: 4, width: Some(30) });
-        let mut out = Vec::new();
-        printer.write(&batch, &mut out).unwrap();
-        printer.finish(&mut out).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        insta::assert_snapshot!(print_with(&mut printer, &[batch]), @r"
         ┌─────────┬───┬─────────┐
         │       a │ … │       d │
         ├─────────┼───┼─────────┤
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_value_longer_than_the_first_rows_is_printed_in_full() {
-        let rows = i64::try_from(WIDTH_ROWS).unwrap();
+        let rows = i64::try_from(WIDTH_ROWS).expect("a small number");
         let batches = [batch(0..rows, 1), batch(rows..rows + 1, 10)];
         let text = print(TablePrinter::new(&batches[0].schema()), &batches);
         assert_eq!(text.lines().count(), WIDTH_ROWS + 5);

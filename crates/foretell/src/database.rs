@@ -1,16 +1,19 @@
 //! The tables of a session: on disk or in memory, with views and external tables by their definition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::common::internal_err;
+use datafusion::common::{internal_err, plan_err};
 use datafusion::datasource::{TableType, ViewTable};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use parking_lot::RwLock;
 
 use crate::planning::bind_plan;
@@ -109,6 +112,9 @@ impl Database {
 
     /// Makes a view or an external table; an existing one of the same name is replaced.
     pub(crate) fn define(&self, name: &str, definition: Definition) -> Result<()> {
+        let mut definitions = self.definitions.read().clone();
+        definitions.insert(name.to_owned(), definition.clone());
+        check_cycle(name, &definitions)?;
         #[cfg(feature = "warehouse")]
         if let Some(warehouse) = &self.warehouse {
             let kind = match definition.kind {
@@ -159,7 +165,12 @@ impl SchemaProvider for DatabaseSchema {
         if let Some(table) = self.tables.table(name).await? {
             return Ok(Some(table));
         }
-        let Some(definition) = self.definitions.read().get(name).cloned() else { return Ok(None) };
+        let definition = {
+            let definitions = self.definitions.read();
+            let Some(definition) = definitions.get(name).cloned() else { return Ok(None) };
+            check_cycle(name, &definitions)?;
+            definition
+        };
         let Some(state) = self.state.upgrade() else { return Ok(None) };
         let state = state.read().clone();
         let resolved = resolve(&definition, &state).await;
@@ -188,8 +199,13 @@ impl SchemaProvider for DatabaseSchema {
 }
 
 async fn resolve(definition: &Definition, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
-    let plan = state.create_logical_plan(&definition.sql).await?;
-    match (definition.kind, plan) {
+    let mut statement = DFParser::parse_sql(&definition.sql)?;
+    let Some(mut statement) = statement.pop_front() else { return internal_err!("foretell: an empty definition") };
+    if let Statement::CreateExternalTable(create) = &mut statement {
+        // Planning a statement looks up the names in it, and this one's own name would lead back here.
+        create.name = ObjectName::from(vec![Ident::new("__external_table")]);
+    }
+    match (definition.kind, state.statement_to_plan(statement).await?) {
         (DefinitionKind::View, plan) => {
             Ok(Arc::new(ViewTable::new(bind_plan(plan, state)?, Some(definition.sql.clone()))))
         }
@@ -200,6 +216,29 @@ async fn resolve(definition: &Definition, state: &SessionState) -> Result<Arc<dy
     }
 }
 
+/// Fails when the view `name` reads from itself, directly or through other views.
+fn check_cycle(name: &str, definitions: &BTreeMap<String, Definition>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(view) = open.pop() {
+        let Some(definition) = definitions.get(&view).filter(|found| found.kind == DefinitionKind::View) else {
+            continue;
+        };
+        for statement in DFParser::parse_sql(&definition.sql)? {
+            let (tables, _) = resolve_table_references(&statement, true)?;
+            for table in tables {
+                if table.table() == name {
+                    return plan_err!("view `{name}` reads from itself");
+                }
+                if seen.insert(table.table().to_owned()) {
+                    open.push(table.table().to_owned());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The table that `CREATE EXTERNAL TABLE` describes.
 pub(crate) async fn open_external(
     statement: &datafusion::logical_expr::CreateExternalTable,
@@ -207,7 +246,7 @@ pub(crate) async fn open_external(
 ) -> Result<Arc<dyn TableProvider>> {
     let format = statement.file_type.to_uppercase();
     let Some(factory) = state.table_factories().get(&format) else {
-        return datafusion::common::plan_err!("no files of format {format} can be read");
+        return plan_err!("no files of format {format} can be read");
     };
     factory.create(state, statement).await
 }

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use foretell_udfs::ModelSource;
 
 use crate::database::{Database, Definition, DefinitionKind, open_external};
@@ -49,11 +50,15 @@ impl Executor<'_> {
     }
 
     /// A statement of the host's own language; `text` is what the user wrote.
-    pub(crate) async fn standard(&self, statement: Statement, text: &str) -> Result<Outcome> {
+    pub(crate) async fn standard(&self, mut statement: Statement, text: &str) -> Result<Outcome> {
         let query = view_query(&statement);
+        let temporary = take_temporary(&mut statement);
         let plan = self.ctx.state().statement_to_plan(statement).await?;
         match plan {
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => self.create_table(create).await,
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(mut create)) => {
+                create.temporary = temporary;
+                self.create_table(create).await
+            }
             LogicalPlan::Ddl(DdlStatement::CreateView(create)) => self.create_view(create, query).await,
             LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => self.create_external(create, text).await,
             LogicalPlan::Ddl(DdlStatement::DropTable(drop)) => {
@@ -173,11 +178,22 @@ impl Executor<'_> {
     }
 }
 
+/// Takes `TEMPORARY` out of `CREATE TEMPORARY TABLE`, which the host's planner refuses; tells whether it was there.
+fn take_temporary(statement: &mut Statement) -> bool {
+    match statement {
+        Statement::Statement(statement) => match statement.as_mut() {
+            SqlStatement::CreateTable(create) => std::mem::take(&mut create.temporary),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// The text of the query when the statement is `CREATE VIEW`.
 fn view_query(statement: &Statement) -> Option<String> {
     match statement {
         Statement::Statement(statement) => match statement.as_ref() {
-            datafusion::sql::sqlparser::ast::Statement::CreateView(view) => Some(view.query.to_string()),
+            SqlStatement::CreateView(view) => Some(view.query.to_string()),
             _ => None,
         },
         _ => None,

@@ -140,6 +140,7 @@ fn is_committed(table_dir: &Path, id: &str, read_version: Option<u64>) -> Result
 fn remove_data(table_dir: &Path, id: &str) -> Result<()> {
     files::remove_dir(&table_dir.join(id))?;
     // These succeed only when the folders are empty, so when the table was never committed.
-    let _ = fs::remove_dir(log_dir(table_dir)).and_then(|()| fs::remove_dir(table_dir));
+    let _ = fs::remove_dir(log_dir(table_dir));
+    let _ = fs::remove_dir(table_dir);
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Warehouse {
     /// A statement is writing to the table, or its files cannot be removed.
     pub async fn drop_table(&self, name: &str) -> Result<bool> {
         let dir = self.layout.table(name)?;
-        let _lock = self.lock_async().await?;
+        let lock = self.lock_async().await?;
         if !is_table(&dir)? {
             return Ok(false);
         }
@@ -156,8 +156,9 @@ impl Warehouse {
         let trash = self.layout.trash().join(Uuid::new_v4().simple().to_string());
         std::fs::rename(&dir, &trash).map_err(|source| Error::io("remove", &dir, source))?;
         files::sync_parent(&dir)?;
+        drop(lock);
         // The table is gone; what cannot be deleted now is deleted when the database is next opened.
-        let _ = files::remove_dir(&trash);
+        let _ = tokio::task::spawn_blocking(move || files::remove_dir(&trash)).await;
         Ok(true)
     }
 

@@ -36,9 +36,18 @@ fn nullable_field(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(nullable_field).collect()),
         DataType::List(item) => DataType::List(nullable_field(item)),
+        DataType::Map(entries, sorted) => DataType::Map(nullable_entries(entries), *sorted),
         other => other.clone(),
     };
     Arc::new(Field::new(field.name(), data_type, true))
+}
+
+/// The entries of a map and their keys are never NULL.
+fn nullable_entries(entries: &FieldRef) -> FieldRef {
+    let DataType::Struct(fields) = entries.data_type() else { return Arc::clone(entries) };
+    let fields = fields.iter().enumerate();
+    let fields = fields.map(|(index, field)| if index == 0 { Arc::clone(field) } else { nullable_field(field) });
+    Arc::new(Field::new(entries.name(), DataType::Struct(fields.collect()), false))
 }
 
 fn storable_fields(table: &str, parent: &str, fields: &Fields) -> Result<Fields> {

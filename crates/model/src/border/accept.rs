@@ -29,7 +29,11 @@ impl Feature {
             integer if integer.is_integer() => "an integer",
             _ => "a number",
         };
-        Err(Error::Arguments(format!("feature `{}` takes {expected}, got {data_type}{}", self.name, self.cure(data_type))))
+        Err(Error::Arguments(format!(
+            "feature `{}` takes {expected}, got {data_type}{}",
+            self.name,
+            self.cure(data_type)
+        )))
     }
 
     fn accepts_list(&self, data_type: &DataType) -> Result<()> {
@@ -45,7 +49,10 @@ impl Feature {
             return Ok(());
         }
         let kind = &self.data_type;
-        Err(Error::Arguments(format!("feature `{}` takes a list of {elements} {kind} values, got {data_type}", self.name)))
+        Err(Error::Arguments(format!(
+            "feature `{}` takes a list of {elements} {kind} values, got {data_type}",
+            self.name
+        )))
     }
 
     fn cure(&self, data_type: &DataType) -> &'static str {
@@ -69,9 +76,7 @@ fn accepts_value(takes: &DataType, given: &DataType) -> bool {
     match takes {
         DataType::Utf8 => is_text(given),
         DataType::Boolean => *given == DataType::Boolean,
-        integer if integer.is_integer() => {
-            given.is_integer() || *given == DataType::Boolean || whole_decimal(given)
-        }
+        integer if integer.is_integer() => given.is_integer() || *given == DataType::Boolean || whole_decimal(given),
         _ => given.is_integer() || given.is_floating() || *given == DataType::Boolean || is_decimal(given),
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn probabilities_type(classes: &ArrayRef) -> Result<DataType> {
 pub(crate) fn struct_of_classes(classes: &ArrayRef) -> Result<DataType> {
     let names = cast(classes, &DataType::Utf8)?;
     let names = names.as_string::<i32>();
-    let fields: Fields = names.iter().map(|name| Field::new(name.unwrap_or_default(), DataType::Float32, true)).collect();
+    let fields: Fields =
+        names.iter().map(|name| Field::new(name.unwrap_or_default(), DataType::Float32, true)).collect();
     Ok(DataType::Struct(fields))
 }
 
@@ -69,7 +70,10 @@ pub(crate) fn raw_array(columns: &OutputColumns, arrays: &[ArrayRef], data_type:
 }
 
 /// A struct of these columns.
+///
+/// Its fields carry the struct's NULLs as well: whoever reads a field of a struct reads the field's own validity.
 pub(crate) fn struct_array(fields: &Fields, arrays: Vec<ArrayRef>, answered: Option<&NullBuffer>) -> Result<ArrayRef> {
+    let arrays = arrays.iter().map(|array| with_nulls(array, answered)).collect::<Result<_>>()?;
     Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, answered.cloned())?))
 }
 
@@ -90,9 +94,11 @@ fn list_array(array: &ArrayRef, data_type: &DataType, answered: Option<&NullBuff
     Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, answered.cloned())?))
 }
 
+/// `array` with these NULLs, at every level of a struct.
 fn with_nulls(array: &ArrayRef, answered: Option<&NullBuffer>) -> Result<ArrayRef> {
-    match answered {
-        None => Ok(Arc::clone(array)),
-        Some(answered) => Ok(make_array(array.to_data().into_builder().nulls(Some(answered.clone())).build()?)),
+    match (answered, array.data_type()) {
+        (None, _) => Ok(Arc::clone(array)),
+        (Some(_), DataType::Struct(fields)) => struct_array(fields, array.as_struct().columns().to_vec(), answered),
+        (Some(answered), _) => Ok(make_array(array.to_data().into_builder().nulls(Some(answered.clone())).build()?)),
     }
 }

@@ -89,9 +89,7 @@ fn without_nulls(array: &ArrayRef) -> Result<ArrayRef> {
             let texts = array.as_string::<i32>().iter().map(|text| text.unwrap_or(""));
             Arc::new(StringArray::from_iter_values(texts))
         }
-        DataType::Boolean => {
-            Arc::new(BooleanArray::new(array.as_boolean().values() & nulls.inner(), None))
-        }
+        DataType::Boolean => Arc::new(BooleanArray::new(array.as_boolean().values() & nulls.inner(), None)),
         DataType::Float16 => filled::<Float16Type>(array, f16::NAN),
         DataType::Float32 => filled::<Float32Type>(array, f32::NAN),
         DataType::Float64 => filled::<Float64Type>(array, f64::NAN),
@@ -170,11 +168,19 @@ pub(super) fn list_parts(array: &ArrayRef) -> Option<(ArrayRef, Vec<usize>, Vec<
     let rows = array.len();
     if let Some(list) = array.as_list_opt::<i32>() {
         let starts = list.value_offsets()[..rows].iter().map(|&start| start as usize).collect();
-        return Some((Arc::clone(list.values()), starts, (0..rows).map(|row| list.value_length(row) as usize).collect()));
+        return Some((
+            Arc::clone(list.values()),
+            starts,
+            (0..rows).map(|row| list.value_length(row) as usize).collect(),
+        ));
     }
     if let Some(list) = array.as_list_opt::<i64>() {
         let starts = list.value_offsets()[..rows].iter().map(|&start| start as usize).collect();
-        return Some((Arc::clone(list.values()), starts, (0..rows).map(|row| list.value_length(row) as usize).collect()));
+        return Some((
+            Arc::clone(list.values()),
+            starts,
+            (0..rows).map(|row| list.value_length(row) as usize).collect(),
+        ));
     }
     let list = array.as_fixed_size_list_opt()?;
     let width = list.value_length() as usize;

@@ -17,8 +17,9 @@ pub fn expand_list(array: &ArrayRef, features: usize) -> Result<Vec<ArrayRef>> {
     if *array.data_type() == DataType::Null {
         return Ok(vec![new_null_array(&DataType::Null, array.len()); features]);
     }
-    let (values, starts, lengths) = list_parts(array)
-        .ok_or_else(|| Error::Arguments(format!("expected a list of {features} features, got {}", array.data_type())))?;
+    let (values, starts, lengths) = list_parts(array).ok_or_else(|| {
+        Error::Arguments(format!("expected a list of {features} features, got {}", array.data_type()))
+    })?;
     if let Some(row) = (0..array.len()).find(|&row| array.is_valid(row) && lengths[row] != features) {
         let why = format!("the list has {} elements, the model takes {features} features", lengths[row]);
         return Err(Error::Row { row, why });

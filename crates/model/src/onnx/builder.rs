@@ -9,9 +9,9 @@ use arrow::datatypes::{DataType, Int64Type};
 use super::fact::{Block, Fact, volume};
 use super::node::Node;
 use crate::error::Result;
-use crate::onnx::run_once;
 use crate::limits::Limits;
-use crate::program::{ColumnId, Op, Program, Tensor, packed_type};
+use crate::onnx::run_once;
+use crate::program::{ColumnId, Op, Program, Tensor};
 
 /// Where a column that leaves the model may come from; decides what the model is for.
 #[derive(Debug, Clone)]
@@ -103,11 +103,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// All elements of a row in one list column.
-    pub(crate) fn pack(&mut self, node: &Node, columns: &[ColumnId], data_type: &DataType) -> Result<ColumnId> {
-        self.one(node, Op::Pack, columns.to_vec(), packed_type(data_type, columns.len())?)
-    }
-
     /// The columns converted to a type; as they are if they have it.
     pub(crate) fn cast(&mut self, node: &Node, columns: &[ColumnId], to: &DataType) -> Result<Vec<ColumnId>> {
         columns
@@ -127,9 +122,7 @@ impl<'a> Builder<'a> {
     fn carry_origin(&mut self, from: ColumnId, to: ColumnId) -> Result<()> {
         let to_type = self.program.data_type(to).clone();
         let origin = match self.origins.get(&from) {
-            Some(Origin::Label(classes)) => {
-                Origin::Label(arrow::compute::cast(classes, &to_type)?)
-            }
+            Some(Origin::Label(classes)) => Origin::Label(arrow::compute::cast(classes, &to_type)?),
             Some(origin) => origin.clone(),
             None => return Ok(()),
         };
@@ -146,10 +139,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Lowers a node whose inputs are all constant, and computes what it gives.
-pub(crate) fn evaluated(
-    limits: &Limits,
-    lower: impl FnOnce(&mut Builder) -> Result<Vec<Fact>>,
-) -> Result<Vec<Fact>> {
+pub(crate) fn evaluated(limits: &Limits, lower: impl FnOnce(&mut Builder) -> Result<Vec<Fact>>) -> Result<Vec<Fact>> {
     let mut scratch = Builder::new(limits);
     let facts = lower(&mut scratch)?;
     facts
@@ -173,7 +163,6 @@ impl Builder<'_> {
         Ok(Tensor { shape: block.shape.clone(), values })
     }
 }
-
 
 /// The int64 numbers of a constant, converted where the file has int32.
 pub(crate) fn integers(node: &Node, fact: &Fact, what: &str) -> Result<Vec<i64>> {

@@ -48,7 +48,8 @@ fn decode_error(bytes: &[u8], error: &prost::DecodeError) -> Error {
         return malformed("the file is text, not a protocol buffer");
     }
     let truncated = text.contains("buffer underflow") || text.contains("delimited length exceeded");
-    let starts_like_onnx = bytes[0] == 0x08 && bytes.get(1).is_some_and(|version| i64::from(*version) <= IR_VERSION_MAX);
+    let starts_like_onnx =
+        bytes[0] == 0x08 && bytes.get(1).is_some_and(|version| i64::from(*version) <= IR_VERSION_MAX);
     if truncated && starts_like_onnx {
         return malformed(format!("the file ends early, after {} bytes; copy it again", bytes.len()));
     }
@@ -104,7 +105,12 @@ impl Budget<'_> {
         Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
         for attribute in nodes.iter().flat_map(|node| &node.attribute) {
             let elements = attribute.ints.len().max(attribute.floats.len()).max(attribute.strings.len());
-            Limits::check("elements in one attribute", "tensor_elements", elements as u64, self.limits.tensor_elements)?;
+            Limits::check(
+                "elements in one attribute",
+                "tensor_elements",
+                elements as u64,
+                self.limits.tensor_elements,
+            )?;
             self.strings(&attribute.strings)?;
             for tensor in attribute.t.iter().chain(&attribute.tensors) {
                 self.tensor(tensor)?;

@@ -33,7 +33,10 @@ pub(crate) fn sorted_nodes(graph: &GraphProto, outer: &dyn Fn(&str) -> bool) -> 
                 readers[producer].push(position);
                 waiting[position] += 1;
             } else if !given.contains(name) && !outer(name) {
-                return Err(malformed(format!("node {} reads `{name}`, which nothing writes", describe(node, position))));
+                return Err(malformed(format!(
+                    "node {} reads `{name}`, which nothing writes",
+                    describe(node, position)
+                )));
             }
         }
     }

@@ -29,6 +29,12 @@ pub(crate) struct RawFeature {
     pub(crate) shape: Vec<usize>,
 }
 
+/// The features of a model, and what is known about each of its inputs.
+pub(crate) struct Inputs {
+    pub(crate) features: Vec<RawFeature>,
+    pub(crate) facts: Vec<(String, Fact)>,
+}
+
 /// An input as the file declares it.
 struct Declared<'g> {
     name: &'g str,
@@ -39,11 +45,7 @@ struct Declared<'g> {
 }
 
 /// Adds a column for every feature and tells what is known about every input.
-pub(crate) fn read_inputs(
-    builder: &mut Builder,
-    graph: &GraphProto,
-    options: &LoadOptions,
-) -> Result<(Vec<RawFeature>, Vec<(String, Fact)>)> {
+pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &LoadOptions) -> Result<Inputs> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
     let mut inputs: Vec<Declared> = inputs.map(declared).collect::<Result<_>>()?;
@@ -80,7 +82,7 @@ pub(crate) fn read_inputs(
     }
     builder.declared_batch = inputs.iter().find_map(|input| input.batch);
     name_features(&mut features, options.features.as_deref())?;
-    Ok((features, facts))
+    Ok(Inputs { features, facts })
 }
 
 fn declared(input: &ValueInfoProto) -> Result<Declared<'_>> {
@@ -178,7 +180,9 @@ impl<'g> Readers<'g> {
         let exactly = |width: usize| if width > 1 { Expected::Exactly(width) } else { Expected::AsOutput };
         match node.op_type() {
             "Scaler" => exactly(floats("offset").max(floats("scale"))),
-            "Imputer" => exactly(floats("imputed_value_floats").max(ints("imputed_value_int64s").map_or(0, <[i64]>::len))),
+            "Imputer" => {
+                exactly(floats("imputed_value_floats").max(ints("imputed_value_int64s").map_or(0, <[i64]>::len)))
+            }
             "LinearRegressor" => {
                 let targets = node.int_or("targets", 1).ok().and_then(|targets| usize::try_from(targets).ok());
                 Expected::Exactly(floats("coefficients") / targets.unwrap_or(1).max(1))
@@ -220,7 +224,11 @@ enum Expected {
 fn name_features(features: &mut [RawFeature], named: Option<&[DeclaredFeature]>) -> Result<()> {
     let Some(named) = named else { return Ok(()) };
     if named.len() != features.len() {
-        return Err(Error::Signature(format!("the model takes {} features, {} are named", features.len(), named.len())));
+        return Err(Error::Signature(format!(
+            "the model takes {} features, {} are named",
+            features.len(),
+            named.len()
+        )));
     }
     let mut seen = HashSet::new();
     for (feature, named) in features.iter_mut().zip(named) {

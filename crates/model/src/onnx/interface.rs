@@ -109,16 +109,16 @@ impl Output {
 
 /// Decides what the model is for.
 pub(crate) fn interface(
-    origins: HashMap<ColumnId, Origin>,
+    origins: &HashMap<ColumnId, Origin>,
     program: &Program,
     lowered: Lowered,
-    nulls: Vec<NullPolicy>,
+    nulls: &[NullPolicy],
     producer: String,
 ) -> Result<Interface> {
     let outputs: Vec<Output> =
         lowered.outputs.into_iter().map(|(name, fact)| Output::new(name, fact)).collect::<Result<_>>()?;
-    let role = Role::find(&outputs, &origins);
-    let features = lowered.features.into_iter().zip(nulls).map(|(feature, null_policy)| Feature {
+    let role = Role::find(&outputs, origins);
+    let features = lowered.features.into_iter().zip(nulls).map(|(feature, &null_policy)| Feature {
         name: feature.name,
         data_type: feature.data_type,
         shape: feature.shape,
@@ -198,9 +198,7 @@ impl Role {
                     probabilities: Some(columns.clone()),
                 };
             }
-            OutputColumns::List(columns)
-                if columns.len() <= MULTI_OUTPUT_MAX || columns.iter().all(of_regressor) =>
-            {
+            OutputColumns::List(columns) if columns.len() <= MULTI_OUTPUT_MAX || columns.iter().all(of_regressor) => {
                 Task::MultiOutput
             }
             _ => Task::Embedding,
@@ -209,10 +207,7 @@ impl Role {
     }
 }
 
-fn find_label<'o>(
-    outputs: &[Output],
-    origin: &impl Fn(&Output) -> Option<&'o Origin>,
-) -> Option<(usize, ArrayRef)> {
+fn find_label<'o>(outputs: &[Output], origin: &impl Fn(&Output) -> Option<&'o Origin>) -> Option<(usize, ArrayRef)> {
     let label = outputs.iter().enumerate().find_map(|(at, output)| match origin(output) {
         Some(Origin::Label(classes)) => Some((at, Arc::clone(classes))),
         _ => None,
@@ -241,7 +236,9 @@ fn find_probabilities(outputs: &[Output], label: usize, classes: &ArrayRef) -> O
     });
     let listed = || {
         others().find_map(|output| match &output.columns {
-            OutputColumns::List(columns) if columns.len() == classes.len() && output.is_float() => Some(columns.clone()),
+            OutputColumns::List(columns) if columns.len() == classes.len() && output.is_float() => {
+                Some(columns.clone())
+            }
             _ => None,
         })
     };

@@ -7,8 +7,8 @@ use tract_onnx::pb::{GraphProto, ModelProto};
 use super::builder::Builder;
 use super::decode::malformed;
 use super::fact::Fact;
-use super::graph::{names_read, sorted_nodes};
-use super::inputs::{RawFeature, read_inputs};
+use super::graph::sorted_nodes;
+use super::inputs::{Inputs, RawFeature, read_inputs};
 use super::node::Node;
 use super::ops;
 use super::tensor::read_tensor;
@@ -50,17 +50,16 @@ impl Opsets {
 pub(crate) fn lower_model(builder: &mut Builder, model: &ModelProto, options: &LoadOptions) -> Result<Lowered> {
     let graph = model.graph.as_ref().ok_or_else(|| malformed("a model without a graph"))?;
     let opsets = Opsets::new(model);
-    let (features, inputs) = read_inputs(builder, graph, options)?;
+    let Inputs { features, facts } = read_inputs(builder, graph, options)?;
     let order = sorted_nodes(graph, &|_| false)?;
     let mut scope = Scope::new(&opsets, None);
-    scope.facts.extend(inputs);
+    scope.facts.extend(facts);
     scope.read_constants(builder, graph)?;
-    for work in island::schedule(graph, &order, |node| opsets.of(&node.domain)) {
+    for work in island::schedule(graph, &order) {
         match work {
-            Work::Native(position) => scope.lower_node(builder, &Node::new(
-                &graph.node[position],
-                opsets.of(&graph.node[position].domain),
-            ))?,
+            Work::Native(position) => {
+                scope.lower_node(builder, &Node::new(&graph.node[position], opsets.of(&graph.node[position].domain)))?
+            }
             Work::Island(positions) => {
                 let facts = super::islands::lower_island(builder, model, graph, &positions, &|name| scope.find(name))?;
                 scope.facts.extend(facts);
@@ -129,7 +128,12 @@ impl<'s> Scope<'s> {
     }
 
     /// Lowers a subgraph whose inputs are these, and returns its outputs.
-    pub(crate) fn lower_subgraph(&self, builder: &mut Builder, graph: &GraphProto, inputs: Vec<Fact>) -> Result<Vec<Fact>> {
+    pub(crate) fn lower_subgraph(
+        &self,
+        builder: &mut Builder,
+        graph: &GraphProto,
+        inputs: Vec<Fact>,
+    ) -> Result<Vec<Fact>> {
         let order = sorted_nodes(graph, &|name| self.find(name).is_some())?;
         let mut scope = Scope::new(self.opsets, Some(self));
         scope.facts.extend(graph.input.iter().map(|input| input.name.clone()).zip(inputs));
@@ -152,13 +156,4 @@ impl<'s> Scope<'s> {
             })
             .collect()
     }
-}
-
-/// Names that nodes at these positions read and none of them writes.
-pub(crate) fn names_from_outside<'g>(graph: &'g GraphProto, positions: &[usize]) -> Vec<&'g str> {
-    let written: std::collections::HashSet<&str> =
-        positions.iter().flat_map(|&position| graph.node[position].output.iter().map(String::as_str)).collect();
-    let mut seen = std::collections::HashSet::new();
-    let read = positions.iter().flat_map(|&position| names_read(&graph.node[position]));
-    read.filter(|name| !written.contains(name) && seen.insert(*name)).collect()
 }

@@ -21,6 +21,7 @@ mod tensor;
 use arrow::array::ArrayRef;
 
 pub(crate) use decode::malformed;
+pub(crate) use graph::names_read;
 pub(crate) use interface::{Answers, Interface, OutputColumns};
 
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     builder.producer_knows_missing = model.producer_name.eq_ignore_ascii_case("onnxmltools");
     let lowered = lower::lower_model(&mut builder, &model, options)?;
     let nulls = nulls::null_policies(&builder, &lowered);
-    let interface = interface::interface(builder.origins, &builder.program, lowered, nulls, producer)?;
+    let interface = interface::interface(&builder.origins, &builder.program, lowered, &nulls, producer)?;
     Ok(Reading { program: builder.program, interface })
 }
 

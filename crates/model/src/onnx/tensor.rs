@@ -20,7 +20,8 @@ use crate::program::Tensor;
 
 /// Arrow type of an ONNX element type, by its number in the file.
 pub(crate) fn arrow_type(element: i32) -> Result<DataType> {
-    let element = Element::try_from(element).map_err(|_| malformed(format!("element type {element} does not exist")))?;
+    let element =
+        Element::try_from(element).map_err(|_| malformed(format!("element type {element} does not exist")))?;
     Ok(match element {
         // `bfloat16` has no Arrow type; `float` holds each of its values.
         Element::Float | Element::Bfloat16 => DataType::Float32,
@@ -99,7 +100,8 @@ impl Reader<'_> {
                 Ok(Arc::new(Float16Array::from(values)))
             }
             Element::Bfloat16 => {
-                let values = self.half_bits()?.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect::<Vec<_>>();
+                let values =
+                    self.half_bits()?.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect::<Vec<_>>();
                 Ok(Arc::new(Float32Array::from(values)))
             }
             Element::Bool => {

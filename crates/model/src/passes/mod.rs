@@ -18,8 +18,6 @@ mod tests;
 
 use crate::program::{ColumnId, Program};
 
-pub(crate) use dead::unread_inputs;
-
 /// Which passes run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PassOptions {

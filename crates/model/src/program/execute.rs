@@ -25,6 +25,8 @@ const TEXT_BYTES: usize = 32;
 pub(crate) struct Plan {
     /// The columns to return, in this order.
     wanted: Vec<ColumnId>,
+    /// The inputs of the program that are read, by position.
+    inputs: Vec<usize>,
     /// The steps needed, each with the columns that nobody reads after it.
     steps: Vec<(usize, Vec<ColumnId>)>,
     /// Rows to compute at a time.
@@ -49,16 +51,17 @@ impl Plan {
             steps.push((at, released));
         }
         steps.reverse();
-        let bytes = peak_row_bytes(program, &steps);
-        Self { wanted: wanted.to_vec(), steps, chunk_rows: (CHUNK_BYTES / bytes).clamp(CHUNK_ROWS_MIN, CHUNK_ROWS_MAX) }
+        let inputs: Vec<usize> = (0..program.inputs.len()).filter(|&at| needed[program.inputs[at].index()]).collect();
+        let chunk_rows = CHUNK_BYTES / peak_row_bytes(program, &inputs, &steps);
+        Self { wanted: wanted.to_vec(), inputs, steps, chunk_rows: chunk_rows.clamp(CHUNK_ROWS_MIN, CHUNK_ROWS_MAX) }
     }
 }
 
 /// Bytes that one row's columns take where most are alive.
-fn peak_row_bytes(program: &Program, steps: &[(usize, Vec<ColumnId>)]) -> usize {
+fn peak_row_bytes(program: &Program, inputs: &[usize], steps: &[(usize, Vec<ColumnId>)]) -> usize {
     let bytes =
         |columns: &[ColumnId]| -> usize { columns.iter().map(|&column| row_bytes(program.data_type(column))).sum() };
-    let mut live = bytes(&program.inputs);
+    let mut live: usize = inputs.iter().map(|&at| row_bytes(program.data_type(program.inputs[at]))).sum();
     let mut peak = live.max(1);
     for (at, released) in steps {
         live += bytes(&program.steps[*at].outputs);
@@ -94,11 +97,6 @@ impl RowFailures {
         self.reasons.is_empty()
     }
 
-    /// Number of refused rows.
-    pub(crate) fn len(&self) -> usize {
-        self.reasons.len()
-    }
-
     /// The first refused row of the batch, with its reason.
     pub(crate) fn first(&self) -> Option<(usize, &str)> {
         self.iter().next()
@@ -131,8 +129,8 @@ pub(crate) fn run(
     for start in (0..rows.max(1)).step_by(plan.chunk_rows) {
         let chunk_rows = plan.chunk_rows.min(rows - start);
         failures.chunk_start = start;
-        for (id, input) in program.inputs.iter().zip(inputs) {
-            columns[id.index()] = Some(input.slice(start, chunk_rows));
+        for &at in &plan.inputs {
+            columns[program.inputs[at].index()] = Some(inputs[at].slice(start, chunk_rows));
         }
         for (at, released) in &plan.steps {
             run_step(program, *at, &mut columns, chunk_rows, &mut failures)?;

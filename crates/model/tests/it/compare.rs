@@ -6,39 +6,46 @@ use arrow::datatypes::{DataType, Float64Type};
 
 /// Relative difference that is allowed between an answer and ONNX Runtime's.
 pub const RELATIVE: f64 = 1e-5;
-/// Numbers below this are compared by their difference: near zero, rounding is relative to what was subtracted.
+/// Difference that is allowed in any case, as a part of the largest number of the column or of 1: what is left of a
+/// difference of large numbers carries their rounding.
 pub const FLOOR: f64 = 1e-6;
 
 /// The first row in which two columns differ, in words.
 pub fn difference(got: &ArrayRef, expected: &ArrayRef) -> Option<String> {
+    difference_within(got, expected, RELATIVE)
+}
+
+/// As [`difference`], with another relative tolerance.
+pub fn difference_within(got: &ArrayRef, expected: &ArrayRef, relative: f64) -> Option<String> {
     let (got, expected) = (elements(got), elements(expected));
     if got.len() != expected.len() {
         return Some(format!("{} elements instead of {}", got.len(), expected.len()));
     }
     if expected.data_type().is_floating() {
-        return float_difference(&got, &expected);
+        return float_difference(&got, &expected, relative);
     }
     let got = cast(&got, &DataType::Utf8).expect("labels print");
     let expected = cast(&expected, &DataType::Utf8).expect("labels print");
     let (got, expected) = (got.as_string::<i32>(), expected.as_string::<i32>());
-    (0..got.len())
-        .find(|&row| got.is_null(row) || got.value(row) != expected.value(row))
-        .map(|row| format!("element {row}: {:?} instead of {:?}", got.is_valid(row).then(|| got.value(row)), expected.value(row)))
+    (0..got.len()).find(|&row| got.is_null(row) || got.value(row) != expected.value(row)).map(|row| {
+        format!("element {row}: {:?} instead of {:?}", got.is_valid(row).then(|| got.value(row)), expected.value(row))
+    })
 }
 
-fn float_difference(got: &ArrayRef, expected: &ArrayRef) -> Option<String> {
+fn float_difference(got: &ArrayRef, expected: &ArrayRef, relative: f64) -> Option<String> {
     let got = cast(got, &DataType::Float64).expect("a number");
     let expected = cast(expected, &DataType::Float64).expect("a number");
     let (got, expected) = (got.as_primitive::<Float64Type>(), expected.as_primitive::<Float64Type>());
-    (0..got.len())
-        .find(|&row| got.is_null(row) || !close(got.value(row), expected.value(row)))
-        .map(|row| format!("element {row}: {:?} instead of {}", got.is_valid(row).then(|| got.value(row)), expected.value(row)))
-}
-
-fn close(got: f64, expected: f64) -> bool {
-    got == expected
-        || (got.is_nan() && expected.is_nan())
-        || (got - expected).abs() <= (RELATIVE * expected.abs()).max(FLOOR)
+    let finite = expected.values().iter().filter(|value| value.is_finite());
+    let floor = FLOOR * finite.fold(1.0, |largest: f64, value| largest.max(value.abs()));
+    let close = |got: f64, expected: f64| {
+        let both_nan = got.is_nan() && expected.is_nan();
+        got == expected || both_nan || (got - expected).abs() <= (relative * expected.abs()).max(floor)
+    };
+    (0..got.len()).find(|&row| got.is_null(row) || !close(got.value(row), expected.value(row))).map(|row| {
+        let got = got.is_valid(row).then(|| got.value(row));
+        format!("element {row}: {got:?} instead of {}", expected.value(row))
+    })
 }
 
 /// All elements of a column, those of lists and structs row by row.

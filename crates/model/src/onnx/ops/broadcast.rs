@@ -1,5 +1,7 @@
 //! Elementwise operators: numpy broadcasting over columns.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
@@ -24,7 +26,7 @@ impl Element {
     pub(crate) fn column(&self, builder: &mut Builder, node: &Node) -> Result<ColumnId> {
         match self {
             Self::Column(column) => Ok(*column),
-            Self::Value(value) => builder.constant(node, value.clone()),
+            Self::Value(value) => builder.constant(node, Arc::clone(value)),
         }
     }
 }
@@ -114,13 +116,14 @@ pub(crate) fn elementwise(
     data_type: DataType,
     mut compute: impl FnMut(&mut Builder, &[Element]) -> Result<ColumnId>,
 ) -> Result<Fact> {
-    let sources: Vec<Source> =
-        operands.iter().map(|fact| Source::new(builder, node, fact)).collect::<Result<_>>()?;
+    let sources: Vec<Source> = operands.iter().map(|fact| Source::new(builder, node, fact)).collect::<Result<_>>()?;
     let dims: Vec<Vec<Dim>> = sources.iter().map(Source::dims).collect();
     let common = common_dims(node, &dims)?;
     let batch = common.iter().position(|dim| *dim == Dim::Batch);
-    let shape: Vec<usize> =
-        common.iter().filter_map(|dim| if let Dim::Known(extent) = dim { Some(*extent as usize) } else { None }).collect();
+    let shape: Vec<usize> = common
+        .iter()
+        .filter_map(|dim| if let Dim::Known(extent) = dim { Some(*extent as usize) } else { None })
+        .collect();
     let elements = shape.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent as u64));
     Limits::check("columns", "columns", elements, builder.limits.columns)?;
     let positions: Vec<Vec<usize>> = dims.iter().map(|dims| source_positions(&common, dims)).collect();

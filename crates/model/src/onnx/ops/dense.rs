@@ -35,7 +35,7 @@ impl Matrix {
             [rows, columns] => (rows, columns),
             _ => return Err(node.unsupported(format!("its weights have {} dimensions", tensor.shape.len()))),
         };
-        Ok(Self { values: tensor.values.clone(), rows, columns, transposed })
+        Ok(Self { values: Arc::clone(&tensor.values), rows, columns, transposed })
     }
 
     fn position(&self, row: usize, column: usize) -> usize {
@@ -115,7 +115,7 @@ pub(crate) fn mat_mul(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
             return Err(node.unsupported(format!("it multiplies constants with {}", show(&block.dims()))));
         }
         let matrix = Matrix::new(node, weights, true)?;
-        let product = times(builder, node, &block, &matrix, vec![matrix.columns])?;
+        let product = times(builder, node, &block, &matrix, &[matrix.columns])?;
         return Ok(vec![Fact::Block(transpose_block(&product))]);
     }
     Err(node.unsupported("it multiplies two values that depend on the row"))
@@ -124,11 +124,11 @@ pub(crate) fn mat_mul(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
 fn times_matrix(builder: &mut Builder, node: &Node, block: &Block, weights: &Tensor) -> Result<Block> {
     let matrix = Matrix::new(node, weights, false)?;
     let new_axis = if weights.shape.len() == 1 { Vec::new() } else { vec![matrix.columns] };
-    times(builder, node, block, &matrix, new_axis)
+    times(builder, node, block, &matrix, &new_axis)
 }
 
 /// A block whose last axis is replaced by its product with a matrix.
-fn times(builder: &mut Builder, node: &Node, block: &Block, matrix: &Matrix, new_axis: Vec<usize>) -> Result<Block> {
+fn times(builder: &mut Builder, node: &Node, block: &Block, matrix: &Matrix, new_axis: &[usize]) -> Result<Block> {
     let Some(last) = block.rank().checked_sub(1) else { return Err(node.malformed("a number is no matrix")) };
     if block.axis(last) == Axis::Batch {
         return Err(node.unsupported(format!("it mixes rows: it sums over the batch of {}", show(&block.dims()))));
@@ -143,7 +143,7 @@ fn times(builder: &mut Builder, node: &Node, block: &Block, matrix: &Matrix, new
         let members = &block.columns[row * width..(row + 1) * width];
         columns.extend(multiply(builder, node, members, matrix, None)?);
     }
-    let shape = [outer, &new_axis].concat();
+    let shape = [outer, new_axis].concat();
     Ok(Block { data_type: block.data_type.clone(), shape, batch: block.batch, columns })
 }
 
@@ -203,7 +203,7 @@ fn times_number(builder: &mut Builder, node: &Node, fact: &Fact, factor: f32, da
 
 fn scaled(values: &ArrayRef, factor: f32) -> Result<ArrayRef> {
     if factor == 1.0 {
-        return Ok(values.clone());
+        return Ok(Arc::clone(values));
     }
     Ok(match values.data_type() {
         DataType::Float32 => {

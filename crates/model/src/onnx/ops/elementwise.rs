@@ -22,11 +22,8 @@ pub(crate) fn unary(builder: &mut Builder, node: &Node, inputs: &[Fact], op: Una
         UnaryOp::IsNan | UnaryOp::IsInf => DataType::Boolean,
         _ => block.data_type.clone(),
     };
-    let columns: Result<Vec<ColumnId>> = block
-        .columns
-        .iter()
-        .map(|&column| builder.one(node, Op::Unary(op), vec![column], data_type.clone()))
-        .collect();
+    let columns: Result<Vec<ColumnId>> =
+        block.columns.iter().map(|&column| builder.one(node, Op::Unary(op), vec![column], data_type.clone())).collect();
     Ok(vec![Fact::Block(block.with_columns(data_type, columns?))])
 }
 
@@ -109,7 +106,9 @@ pub(crate) fn binary(builder: &mut Builder, node: &Node, inputs: &[Fact], op: Bi
 /// Operator sets before 7 broadcast only on request, along an axis that may be named.
 fn check_old_broadcast(node: &Node) -> Result<()> {
     match (node.opset < 7 && node.flag("broadcast", false)?, node.int("axis")?) {
-        (true, Some(axis)) => Err(node.unsupported(format!("it broadcasts along axis {axis}; export with opset 7 or newer"))),
+        (true, Some(axis)) => {
+            Err(node.unsupported(format!("it broadcasts along axis {axis}; export with opset 7 or newer")))
+        }
         _ => Ok(()),
     }
 }
@@ -141,10 +140,10 @@ pub(crate) fn binary_column(
 ) -> Result<ColumnId> {
     let (operands, columns) = match (left, right) {
         (Element::Column(left), Element::Column(right)) => (Operands::Columns, vec![*left, *right]),
-        (Element::Column(left), Element::Value(right)) => (Operands::ConstantRight(right.clone()), vec![*left]),
-        (Element::Value(left), Element::Column(right)) => (Operands::ConstantLeft(left.clone()), vec![*right]),
+        (Element::Column(left), Element::Value(right)) => (Operands::ConstantRight(Arc::clone(right)), vec![*left]),
+        (Element::Value(left), Element::Column(right)) => (Operands::ConstantLeft(Arc::clone(left)), vec![*right]),
         (Element::Value(left), right) => {
-            let left = builder.constant(node, left.clone())?;
+            let left = builder.constant(node, Arc::clone(left))?;
             (Operands::Columns, vec![left, right.column(builder, node)?])
         }
     };

@@ -52,16 +52,11 @@ fn take_rows(builder: &mut Builder, node: &Node, data: &Tensor, axis: usize, ind
 }
 
 /// `table[index]`; a table of labels behind the position of a class makes a label.
-fn table_lookup(
-    builder: &mut Builder,
-    node: &Node,
-    index: ColumnId,
-    table: ArrayRef,
-) -> Result<ColumnId> {
+fn table_lookup(builder: &mut Builder, node: &Node, index: ColumnId, table: ArrayRef) -> Result<ColumnId> {
     let index = builder.cast(node, &[index], &DataType::Int64)?[0];
     let data_type = table.data_type().clone();
     let is_label = matches!(builder.origins.get(&index), Some(Origin::Label(classes)) if classes.len() == table.len());
-    let column = builder.one(node, Op::Take(table.clone()), vec![index], data_type)?;
+    let column = builder.one(node, Op::Take(Arc::clone(&table)), vec![index], data_type)?;
     if is_label {
         builder.note(&[column], &Origin::Label(table));
     }
@@ -72,7 +67,7 @@ fn table_lookup(
 pub(crate) fn array_feature_extractor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let (value, indices) = (input(node, inputs, 0)?, input(node, inputs, 1)?);
     if let Fact::Constant(indices) = indices {
-        let flat = Tensor { shape: vec![indices.values.len()], values: indices.values.clone() };
+        let flat = Tensor { shape: vec![indices.values.len()], values: Arc::clone(&indices.values) };
         let gathered = gather_constant(builder, node, value, &flat, -1)?;
         return Ok(vec![match gathered {
             // One row stands for a matrix of one row.
@@ -95,7 +90,7 @@ pub(crate) fn array_feature_extractor(builder: &mut Builder, node: &Node, inputs
     }
     let mut columns = Vec::with_capacity(indices.columns.len());
     for &index in &indices.columns {
-        columns.push(table_lookup(builder, node, index, table.values.clone())?);
+        columns.push(table_lookup(builder, node, index, Arc::clone(&table.values))?);
     }
     // The result has one row of all positions: [1, N], or [1, N * k], which stays apart here as [1, N, k].
     let shape = if columns.len() == 1 { vec![1] } else { vec![1, columns.len()] };

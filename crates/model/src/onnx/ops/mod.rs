@@ -18,10 +18,10 @@ use crate::program::{AcrossOp, BinaryOp};
 
 /// Lowers a node whose inputs are known.
 pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    if node.domain().is_empty() {
-        if let Some(facts) = rearranged(builder, node, inputs)? {
-            return Ok(facts);
-        }
+    if node.domain().is_empty()
+        && let Some(facts) = rearranged(builder, node, inputs)?
+    {
+        return Ok(facts);
     }
     let all_constant = !inputs.is_empty() && inputs.iter().all(|fact| fact.is_constant() || fact.is_absent());
     if all_constant {

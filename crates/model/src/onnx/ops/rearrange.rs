@@ -33,19 +33,14 @@ fn layout(fact: &Fact) -> (Vec<usize>, Option<usize>) {
 }
 
 /// The elements at these positions, in a new layout.
-fn pick(
-    builder: &Builder,
-    fact: &Fact,
-    shape: Vec<usize>,
-    batch: Option<usize>,
-    positions: &[usize],
-) -> Result<Fact> {
+fn pick(builder: &Builder, fact: &Fact, shape: Vec<usize>, batch: Option<usize>, positions: &[usize]) -> Result<Fact> {
     Limits::check("elements in one tensor", "tensor_elements", positions.len() as u64, builder.limits.tensor_elements)?;
     Ok(match fact {
         Fact::Constant(tensor) => {
-            let identity = positions.len() == tensor.values.len() && positions.iter().enumerate().all(|(at, &p)| at == p);
+            let identity =
+                positions.len() == tensor.values.len() && positions.iter().enumerate().all(|(at, &p)| at == p);
             let values = if identity {
-                tensor.values.clone()
+                Arc::clone(&tensor.values)
             } else {
                 let positions: UInt64Array = positions.iter().map(|&position| position as u64).collect();
                 take(&tensor.values, &positions, None)?
@@ -91,7 +86,7 @@ fn split_batch(dims: &[Dim]) -> (Vec<usize>, Option<usize>) {
 fn reshaped(fact: &Fact, dims: &[Dim]) -> Fact {
     let (shape, batch) = split_batch(dims);
     match fact {
-        Fact::Constant(tensor) => Fact::Constant(Tensor { shape, values: tensor.values.clone() }),
+        Fact::Constant(tensor) => Fact::Constant(Tensor { shape, values: Arc::clone(&tensor.values) }),
         Fact::Block(block) => Fact::Block(Block { shape, batch, ..block.clone() }),
         other => other.clone(),
     }
@@ -147,7 +142,9 @@ fn target_dims(builder: &Builder, node: &Node, value: &Fact, target: &[Dim], all
         (Some(at), Some(_)) if !has_batch && product == elements => with(&dims, at, Dim::Batch),
         (Some(at), Some(_)) if !has_batch => {
             // The file repeats the batch size it was exported with, and `-1` is the rest.
-            let first = dims.iter().position(|dim| matches!(dim, Dim::Known(extent) if Some(*extent) == builder.declared_batch));
+            let first = dims
+                .iter()
+                .position(|dim| matches!(dim, Dim::Known(extent) if Some(*extent) == builder.declared_batch));
             let Some(first) = first else { return Err(mixes(node, &source, &dims)) };
             let rest = with(&dims, first, Dim::Batch);
             let product = known(&rest);
@@ -473,7 +470,10 @@ pub(crate) fn concat(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
     for block in &blocks {
         let mut same = block.shape.clone();
         let fits = block.batch == batch && same.len() == shape.len() && block.data_type == data_type;
-        if !fits || { same[inner] = 0; same != shape_without(&model.shape, inner) } {
+        if !fits || {
+            same[inner] = 0;
+            same != shape_without(&model.shape, inner)
+        } {
             return Err(node.malformed(format!("cannot join {} with {}", show(&model.dims()), show(&block.dims()))));
         }
         parts.push((block, volume(&block.shape[inner..])));

@@ -34,7 +34,8 @@ fn groups(shape: &[usize], reduced: &[usize]) -> Vec<Vec<usize>> {
         let mut offsets = vec![0];
         for &axis in axes {
             let stride = strides[axis];
-            offsets = offsets.iter().flat_map(|base| (0..shape[axis]).map(move |index| base + index * stride)).collect();
+            offsets =
+                offsets.iter().flat_map(|base| (0..shape[axis]).map(move |index| base + index * stride)).collect();
         }
         offsets
     };
@@ -57,7 +58,9 @@ fn reduced_layout(block: &Block, reduced: &[usize], keep: bool) -> (Vec<usize>, 
 fn inner_axis(node: &Node, block: &Block, axis: i64) -> Result<usize> {
     match block.axis(axis_of(node, axis, block.rank())?) {
         Axis::Inner(axis) => Ok(axis),
-        Axis::Batch => Err(node.unsupported(format!("it mixes rows: it works along the batch of {}", show(&block.dims())))),
+        Axis::Batch => {
+            Err(node.unsupported(format!("it mixes rows: it works along the batch of {}", show(&block.dims()))))
+        }
     }
 }
 

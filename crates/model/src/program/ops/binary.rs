@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, S
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 
-use super::columns::{Number, column, for_number, repeat, values};
+use super::columns::{Number, column, for_number, for_wide, repeat, values};
 use super::{BinaryOp, Operands, wrong_count, wrong_type};
 use crate::error::Result;
 use crate::program::RowFailures;
@@ -28,108 +28,87 @@ pub(super) fn run(
     match left.data_type() {
         DataType::Boolean => booleans(op, left, right, rows),
         DataType::Utf8 => texts(op, left, right, rows),
-        data_type => for_number!(
+        data_type => for_wide!(
             data_type,
-            T => {
-                let left = Side::<T>::new(left, matches!(operands, Operands::ConstantLeft(_)))?;
-                let right = Side::<T>::new(right, matches!(operands, Operands::ConstantRight(_)))?;
-                numbers(op, &left, &right, rows, failures)
-            },
+            T => numbers(op, &Sides::<T>::new(operands, left, right)?, failures),
             _ => Err(wrong_type(&format!("{op:?}"), data_type))
         ),
     }
 }
 
-/// One operand: a column, or the same value for every row.
-enum Side<'a, T: ArrowPrimitiveType> {
-    Column(&'a [T::Native]),
-    Constant(T::Native),
+/// Two operands, of which one may be the same for every row.
+enum Sides<'a, T: ArrowPrimitiveType> {
+    Columns(&'a [T::Native], &'a [T::Native]),
+    ConstantLeft(T::Native, &'a [T::Native]),
+    ConstantRight(&'a [T::Native], T::Native),
 }
 
-impl<'a, T: ArrowPrimitiveType> Side<'a, T> {
-    fn new(array: &'a ArrayRef, is_constant: bool) -> Result<Self> {
-        match (values::<T>(array)?, is_constant) {
-            ([value], true) => Ok(Self::Constant(*value)),
-            (values, true) => Err(wrong_count(1, values.len())),
-            (values, false) => Ok(Self::Column(values)),
+impl<'a, T: ArrowPrimitiveType> Sides<'a, T> {
+    fn new(operands: &Operands, left: &'a ArrayRef, right: &'a ArrayRef) -> Result<Self> {
+        match (operands, values::<T>(left)?, values::<T>(right)?) {
+            (Operands::Columns, left, right) => Ok(Self::Columns(left, right)),
+            (Operands::ConstantLeft(_), [left], right) => Ok(Self::ConstantLeft(*left, right)),
+            (Operands::ConstantRight(_), left, [right]) => Ok(Self::ConstantRight(left, *right)),
+            (_, left, right) => Err(wrong_count(1, left.len().max(right.len()))),
         }
+    }
+
+    /// `function` of the operands of each row.
+    fn map<R>(&self, mut function: impl FnMut(T::Native, T::Native) -> R) -> Vec<R> {
+        match *self {
+            Self::Columns(left, right) => left.iter().zip(right).map(|(&a, &b)| function(a, b)).collect(),
+            Self::ConstantLeft(a, right) => right.iter().map(|&b| function(a, b)).collect(),
+            Self::ConstantRight(left, b) => left.iter().map(|&a| function(a, b)).collect(),
+        }
+    }
+
+    fn combine(&self, function: impl Fn(T::Native, T::Native) -> T::Native) -> ArrayRef {
+        column::<T>(self.map(function))
+    }
+
+    fn compare(&self, test: impl Fn(T::Native, T::Native) -> bool) -> ArrayRef {
+        Arc::new(BooleanArray::from(self.map(test)))
     }
 }
 
 fn numbers<T: ArrowPrimitiveType<Native: Number>>(
     op: BinaryOp,
-    left: &Side<'_, T>,
-    right: &Side<'_, T>,
-    rows: usize,
+    sides: &Sides<'_, T>,
     failures: &mut RowFailures,
 ) -> Result<ArrayRef> {
     Ok(match op {
-        BinaryOp::Add => combine(left, right, rows, Number::plus),
-        BinaryOp::Sub => combine(left, right, rows, Number::minus),
-        BinaryOp::Mul => combine(left, right, rows, Number::times),
-        BinaryOp::Pow => combine(left, right, rows, Number::power),
-        BinaryOp::Min => combine(left, right, rows, Number::least),
-        BinaryOp::Max => combine(left, right, rows, Number::greatest),
-        BinaryOp::Div => combine_checked(left, right, rows, failures, Number::divided_by),
-        BinaryOp::Mod => combine_checked(left, right, rows, failures, Number::modulo),
-        BinaryOp::Fmod => combine_checked(left, right, rows, failures, Number::remainder),
-        BinaryOp::Equal => compare(left, right, rows, |a, b| a == b),
-        BinaryOp::Less => compare(left, right, rows, |a, b| a < b),
-        BinaryOp::LessOrEqual => compare(left, right, rows, |a, b| a <= b),
-        BinaryOp::Greater => compare(left, right, rows, |a, b| a > b),
-        BinaryOp::GreaterOrEqual => compare(left, right, rows, |a, b| a >= b),
+        BinaryOp::Add => sides.combine(Number::plus),
+        BinaryOp::Sub => sides.combine(Number::minus),
+        BinaryOp::Mul => sides.combine(Number::times),
+        BinaryOp::Pow => sides.combine(Number::power),
+        BinaryOp::Min => sides.combine(Number::least),
+        BinaryOp::Max => sides.combine(Number::greatest),
+        BinaryOp::Div => divide(sides, failures, Number::divided_by),
+        BinaryOp::Mod => divide(sides, failures, Number::modulo),
+        BinaryOp::Fmod => divide(sides, failures, Number::remainder),
+        BinaryOp::Equal => sides.compare(|a, b| a == b),
+        BinaryOp::Less => sides.compare(|a, b| a < b),
+        BinaryOp::LessOrEqual => sides.compare(|a, b| a <= b),
+        BinaryOp::Greater => sides.compare(|a, b| a > b),
+        BinaryOp::GreaterOrEqual => sides.compare(|a, b| a >= b),
         BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => return Err(wrong_type(&format!("{op:?}"), &T::DATA_TYPE)),
     })
 }
 
-/// `function` of the operands of each row.
-fn rowwise<T: ArrowPrimitiveType, R>(
-    left: &Side<'_, T>,
-    right: &Side<'_, T>,
-    rows: usize,
-    mut function: impl FnMut(T::Native, T::Native) -> R,
-) -> Vec<R> {
-    match (left, right) {
-        (Side::Column(left), Side::Column(right)) => left.iter().zip(*right).map(|(&a, &b)| function(a, b)).collect(),
-        (Side::Column(left), &Side::Constant(b)) => left.iter().map(|&a| function(a, b)).collect(),
-        (&Side::Constant(a), Side::Column(right)) => right.iter().map(|&b| function(a, b)).collect(),
-        (&Side::Constant(a), &Side::Constant(b)) => (0..rows).map(|_| function(a, b)).collect(),
-    }
-}
-
-fn combine<T: ArrowPrimitiveType>(
-    left: &Side<'_, T>,
-    right: &Side<'_, T>,
-    rows: usize,
-    function: impl Fn(T::Native, T::Native) -> T::Native,
-) -> ArrayRef {
-    column::<T>(rowwise(left, right, rows, function))
-}
-
-fn combine_checked<T: ArrowPrimitiveType<Native: Number>>(
-    left: &Side<'_, T>,
-    right: &Side<'_, T>,
-    rows: usize,
+/// A division, which refuses the rows that divide an integer by zero.
+fn divide<T: ArrowPrimitiveType<Native: Number>>(
+    sides: &Sides<'_, T>,
     failures: &mut RowFailures,
-    function: impl Fn(T::Native, T::Native) -> Option<T::Native>,
+    function: fn(T::Native, T::Native) -> Option<T::Native>,
 ) -> ArrayRef {
     let mut row = 0;
-    column::<T>(rowwise(left, right, rows, |a, b| {
+    column::<T>(sides.map(|a, b| {
         row += 1;
         function(a, b).unwrap_or_else(|| {
             failures.refuse(row - 1, || String::from("division of an integer by zero"));
             T::Native::ZERO
         })
     }))
-}
-
-fn compare<T: ArrowPrimitiveType>(
-    left: &Side<'_, T>,
-    right: &Side<'_, T>,
-    rows: usize,
-    test: impl Fn(T::Native, T::Native) -> bool,
-) -> ArrayRef {
-    Arc::new(BooleanArray::from(rowwise(left, right, rows, test)))
 }
 
 fn booleans(op: BinaryOp, left: &ArrayRef, right: &ArrayRef, rows: usize) -> Result<ArrayRef> {
@@ -220,8 +199,7 @@ mod tests {
         let inputs = [integers(&[7, 7, -7]), integers(&[2, 0, 2])];
         let output = run(BinaryOp::Div, &Operands::Columns, &inputs, 3, &mut failures).expect("operands that fit");
         assert_eq!(output.as_primitive::<Int64Type>().values(), &[3, 0, -3]);
-        assert_eq!(failures.first(), Some((1, "division of an integer by zero")));
-        assert_eq!(failures.len(), 1);
+        assert_eq!(failures.iter().collect::<Vec<_>>(), [(1, "division of an integer by zero")]);
     }
 
     #[test]

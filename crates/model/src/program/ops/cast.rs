@@ -7,7 +7,8 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, S
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 
-use super::columns::{Number, column, for_float, for_number, values};
+use super::columns::{Number, column, for_float, for_number, for_wide, values};
+use super::widen::is_narrow;
 use super::wrong_type;
 use crate::error::Result;
 use crate::program::RowFailures;
@@ -37,7 +38,9 @@ pub(super) fn run(input: &ArrayRef, to: &DataType, failures: &mut RowFailures) -
             },
             _ => refused()
         ),
-        _ => for_number!(from, S => for_number!(to, T => convert::<S, T>(input), _ => refused()), _ => refused()),
+        (_, DataType::Int64) => for_number!(from, S => convert::<S, Int64Type>(input), _ => refused()),
+        (from, _) if is_narrow(from) => run(&run(input, &DataType::Int64, failures)?, to, failures),
+        _ => for_wide!(from, S => for_number!(to, T => convert::<S, T>(input), _ => refused()), _ => refused()),
     }
 }
 

@@ -34,25 +34,34 @@ macro_rules! for_number {
     }};
 }
 
-/// As [`for_number`], for the two floating point types.
-macro_rules! for_float {
+/// As [`for_number`], for the types that arithmetic is compiled for; [`super::widen`] brings the others to them.
+macro_rules! for_wide {
     ($data_type:expr, $T:ident => $body:expr, _ => $otherwise:expr) => {{
         use arrow::datatypes::*;
         match $data_type {
-            DataType::Float32 => {
-                type $T = Float32Type;
-                $body
-            }
-            DataType::Float64 => {
-                type $T = Float64Type;
-                $body
-            }
+            DataType::Float32 => for_number!(@ $T = Float32Type, $body),
+            DataType::Float64 => for_number!(@ $T = Float64Type, $body),
+            DataType::Int32 => for_number!(@ $T = Int32Type, $body),
+            DataType::Int64 => for_number!(@ $T = Int64Type, $body),
+            DataType::UInt64 => for_number!(@ $T = UInt64Type, $body),
             _ => $otherwise,
         }
     }};
 }
 
-pub(super) use {for_float, for_number};
+/// As [`for_number`], for the two floating point types.
+macro_rules! for_float {
+    ($data_type:expr, $T:ident => $body:expr, _ => $otherwise:expr) => {{
+        use arrow::datatypes::*;
+        match $data_type {
+            DataType::Float32 => for_number!(@ $T = Float32Type, $body),
+            DataType::Float64 => for_number!(@ $T = Float64Type, $body),
+            _ => $otherwise,
+        }
+    }};
+}
+
+pub(super) use {for_float, for_number, for_wide};
 
 /// The elements of a column of numbers.
 pub(super) fn values<T: ArrowPrimitiveType>(column: &ArrayRef) -> Result<&[T::Native]> {

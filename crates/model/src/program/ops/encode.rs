@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, StringArray, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, UInt32Type};
+use arrow::datatypes::{Float32Type, Float64Type, UInt32Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Number, column, for_number, values};
@@ -36,11 +36,6 @@ impl LookupTable {
             return Err(wrong_count(1, default.len()));
         }
         Ok(Self { index: KeyIndex::first_of(keys)?, values: concat(&[values.as_ref(), default.as_ref()])? })
-    }
-
-    /// Type of the values.
-    pub(crate) fn data_type(&self) -> &DataType {
-        self.values.data_type()
     }
 
     pub(super) fn run(&self, input: &ArrayRef) -> Result<ArrayRef> {

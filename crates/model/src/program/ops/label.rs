@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
 
-use super::columns::{all_values, for_float};
+use super::columns::{all_values, for_float, for_number};
 use super::reduce::positions;
 use super::{wrong_count, wrong_type};
 use crate::error::Result;

@@ -15,8 +15,10 @@ mod label;
 mod linear;
 mod pack;
 mod reduce;
+mod support;
 mod trees;
 mod unary;
+mod widen;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ use crate::error::{Error, Result};
 pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
 pub(crate) use pack::packed_type;
+pub(crate) use support::{Kernel, PairwiseCoupling, SupportVectors};
 
 /// What a step computes. `k→m` is the number of columns read and written.
 #[derive(Debug, Clone)]
@@ -77,6 +80,10 @@ pub(crate) enum Op {
     Trees(Arc<TreeEnsemble>),
     /// k→m (`f64`): as [`Op::Trees`] with thresholds and weights of double precision.
     Trees64(Arc<TreeEnsemble<f64>>),
+    /// k→m (`f32`): a kernel with each support vector.
+    SupportVectors(Arc<SupportVectors>),
+    /// k→c (`f32`): class probabilities from the scores of all pairs of classes.
+    PairwiseCoupling(Arc<PairwiseCoupling>),
     /// k→1: the label of a classifier from its scores.
     Label(Arc<LabelRule>),
     /// k→1 (`FixedSizeList`): columns side by side.
@@ -205,6 +212,8 @@ impl Op {
             Self::Linear(_) => "Linear",
             Self::FusedLinear(_) => "FusedLinear",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
+            Self::SupportVectors(_) => "SupportVectors",
+            Self::PairwiseCoupling(_) => "PairwiseCoupling",
             Self::Label(_) => "Label",
             Self::Pack => "Pack",
             Self::Unpack => "Unpack",
@@ -214,6 +223,9 @@ impl Op {
 
     /// Computes the output columns for `rows` rows.
     pub(crate) fn run(&self, inputs: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
+        if let Some(outputs) = widen::run(self, inputs, rows, failures)? {
+            return Ok(outputs);
+        }
         match self {
             Self::Constant(value) => Ok(vec![columns::repeat(value, rows)?]),
             Self::Cast(to) => Ok(vec![cast::run(one(inputs)?, to, failures)?]),
@@ -236,6 +248,8 @@ impl Op {
             Self::FusedLinear(model) => linear::run_fused(model, inputs, rows),
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
+            Self::SupportVectors(vectors) => vectors.run(inputs, rows),
+            Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),
             Self::Label(rule) => Ok(vec![rule.run(inputs)?]),
             Self::Pack => Ok(vec![pack::pack(inputs)?]),
             Self::Unpack => pack::unpack(one(inputs)?),

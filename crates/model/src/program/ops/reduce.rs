@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType};
 use arrow::datatypes::Int64Type;
 
-use super::columns::{Number, all_values, column, for_number};
+use super::columns::{Number, all_values, column, for_number, for_wide};
 use super::{ReduceOp, wrong_count, wrong_type};
 use crate::error::Result;
 
 pub(super) fn run(op: ReduceOp, inputs: &[ArrayRef]) -> Result<ArrayRef> {
     let first = inputs.first().ok_or_else(|| wrong_count(1, 0))?;
-    for_number!(
+    for_wide!(
         first.data_type(),
         T => Ok(column::<T>(reduce(op, &all_values::<T>(inputs)?))),
         _ => Err(wrong_type(&format!("{op:?}"), first.data_type()))
@@ -83,7 +83,7 @@ fn log_sum_exp<N: Number>(columns: &[&[N]]) -> Vec<N> {
 /// The position of the largest or smallest column of each row.
 pub(super) fn position_of_extreme(inputs: &[ArrayRef], largest: bool, last: bool) -> Result<ArrayRef> {
     let first = inputs.first().ok_or_else(|| wrong_count(1, 0))?;
-    for_number!(
+    for_wide!(
         first.data_type(),
         T => {
             let columns = all_values::<T>(inputs)?;
@@ -120,7 +120,7 @@ pub(super) fn top(inputs: &[ArrayRef], take: usize, largest: bool) -> Result<Vec
     if take > inputs.len() {
         return Err(wrong_count(take, inputs.len()));
     }
-    for_number!(
+    for_wide!(
         first.data_type(),
         T => top_of::<T>(inputs, take, largest),
         _ => Err(wrong_type("the extremes", first.data_type()))

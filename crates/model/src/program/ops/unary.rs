@@ -9,18 +9,18 @@ use arrow::datatypes::Float32Type;
 use foretell_kernels::activation::{logistic, probit};
 use foretell_kernels::real::Real;
 
-use super::columns::{Number, column, for_float, for_number, values};
+use super::columns::{Number, column, for_float, for_number, for_wide, values};
 use super::{UnaryOp, wrong_type};
 use crate::error::Result;
 
 pub(super) fn run(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef> {
     let refused = || Err(wrong_type(&format!("{op:?}"), input.data_type()));
     match op {
-        UnaryOp::Abs => for_number!(input.data_type(), T => map::<T>(input, Number::absolute), _ => refused()),
-        UnaryOp::Neg => for_number!(input.data_type(), T => map::<T>(input, Number::negated), _ => refused()),
-        UnaryOp::Sign => for_number!(input.data_type(), T => map::<T>(input, Number::sign), _ => refused()),
+        UnaryOp::Abs => for_wide!(input.data_type(), T => map::<T>(input, Number::absolute), _ => refused()),
+        UnaryOp::Neg => for_wide!(input.data_type(), T => map::<T>(input, Number::negated), _ => refused()),
+        UnaryOp::Sign => for_wide!(input.data_type(), T => map::<T>(input, Number::sign), _ => refused()),
         UnaryOp::Relu => {
-            for_number!(input.data_type(), T => map::<T>(input, |x| x.greatest(Number::ZERO)), _ => refused())
+            for_wide!(input.data_type(), T => map::<T>(input, |x| x.greatest(Number::ZERO)), _ => refused())
         }
         UnaryOp::Not => match input.as_boolean_opt() {
             Some(input) => Ok(Arc::new(not(input)?)),

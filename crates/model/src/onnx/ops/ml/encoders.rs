@@ -186,8 +186,7 @@ pub(crate) fn category_mapper(builder: &mut Builder, node: &Node, inputs: &[Fact
     let texts: ArrayRef = Arc::new(StringArray::from(node.texts("cats_strings")?.unwrap_or_default()));
     let integers: ArrayRef = Arc::new(Int64Array::from(node.ints("cats_int64s")?.unwrap_or_default().to_vec()));
     let default_integer: ArrayRef = Arc::new(Int64Array::from(vec![node.int_or("default_int64", -1)?]));
-    let default_text: ArrayRef =
-        Arc::new(StringArray::from(vec![node.text("default_string")?.unwrap_or("_Unused")]));
+    let default_text: ArrayRef = Arc::new(StringArray::from(vec![node.text("default_string")?.unwrap_or("_Unused")]));
     match block.data_type {
         DataType::Utf8 => lookup(builder, node, &block, &texts, &integers, &default_integer),
         _ => lookup(builder, node, &block, &integers, &texts, &default_text),

@@ -82,8 +82,7 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
                 // Their label depends on which classes a row has a score for, which no exporter leaves open.
                 return Err(node.unsupported("negative weights, and classes that some rows have no score for"));
             }
-            let ensemble =
-                Ensemble { trees: &trees, outputs, aggregate: Aggregate::Sum, base_values: &base_values };
+            let ensemble = Ensemble { trees: &trees, outputs, aggregate: Aggregate::Sum, base_values: &base_values };
             let scores = push(builder, node, fact, &ensemble)?;
             let label = label(builder, node, &classes, LabelChoice::ArgMax, &scores)?;
             let scores = builder.cast(node, &scores, &DataType::Float32)?;
@@ -214,8 +213,9 @@ pub(crate) fn ensemble(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> R
     };
     let transform = match node.int_or("post_transform", 0)? {
         0 => PostTransform::None,
-        1 => PostTransform::Softmax,
-        2 => PostTransform::Logistic,
+        // The ONNX text has 1 for SOFTMAX and 2 for LOGISTIC; ONNX Runtime, which answers are compared with, has it so.
+        1 => PostTransform::Logistic,
+        2 => PostTransform::Softmax,
         3 => PostTransform::SoftmaxZero,
         4 => PostTransform::Probit,
         other => return Err(node.malformed(format!("a post transform {other}"))),
@@ -231,7 +231,8 @@ pub(crate) fn ensemble(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> R
 fn read_v5(builder: &Builder, node: &Node) -> Result<RawTrees> {
     let list = |name: &str| Ok::<_, crate::error::Error>(node.ints(name)?.unwrap_or_default());
     let tensor = |name: &str| {
-        let tensor = node.tensor(name, builder.limits)?.ok_or_else(|| node.malformed(format!("`{name}` is missing")))?;
+        let tensor =
+            node.tensor(name, builder.limits)?.ok_or_else(|| node.malformed(format!("`{name}` is missing")))?;
         Ok::<_, crate::error::Error>(tensor.values)
     };
     let doubles = |values: ArrayRef| -> Result<Vec<f64>> {

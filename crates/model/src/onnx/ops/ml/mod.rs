@@ -36,4 +36,3 @@ pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
         _ => return Ok(None),
     }))
 }
-

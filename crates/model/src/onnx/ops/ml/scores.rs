@@ -116,12 +116,8 @@ pub(crate) fn label(
 
 /// The two outputs of a classifier: `[N]` labels, `[N, classes]` scores.
 pub(crate) fn classifier_outputs(classes: &ArrayRef, label: ColumnId, scores: Vec<ColumnId>) -> Vec<Fact> {
-    let label = Block {
-        data_type: classes.data_type().clone(),
-        shape: Vec::new(),
-        batch: Some(0),
-        columns: vec![label],
-    };
+    let label =
+        Block { data_type: classes.data_type().clone(), shape: Vec::new(), batch: Some(0), columns: vec![label] };
     vec![Fact::Block(label), Fact::Block(matrix(scores))]
 }
 

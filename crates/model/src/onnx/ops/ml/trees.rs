@@ -26,8 +26,12 @@ pub(crate) struct LeafAttributes {
 }
 
 /// Attribute names of TreeEnsembleRegressor.
-pub(crate) const TARGETS: LeafAttributes =
-    LeafAttributes { nodes: "target_nodeids", trees: "target_treeids", outputs: "target_ids", weights: "target_weights" };
+pub(crate) const TARGETS: LeafAttributes = LeafAttributes {
+    nodes: "target_nodeids",
+    trees: "target_treeids",
+    outputs: "target_ids",
+    weights: "target_weights",
+};
 /// Attribute names of TreeEnsembleClassifier.
 pub(crate) const CLASSES: LeafAttributes =
     LeafAttributes { nodes: "class_nodeids", trees: "class_treeids", outputs: "class_ids", weights: "class_weights" };
@@ -244,7 +248,8 @@ pub(crate) fn push(builder: &mut Builder, node: &Node, fact: &Fact, ensemble: &E
     let unsound = |error: foretell_kernels::trees::TreeError| node.malformed(error.to_string());
     let double = block.data_type == DataType::Float64;
     let (op, data_type, depth) = if double {
-        let trees = TreeEnsemble::try_new(ensemble.trees.parts(shape, aggregate, base, |value| value)).map_err(unsound)?;
+        let trees =
+            TreeEnsemble::try_new(ensemble.trees.parts(shape, aggregate, base, |value| value)).map_err(unsound)?;
         let depth = trees.depth();
         (Op::Trees64(Arc::new(trees)), DataType::Float64, depth)
     } else {

@@ -1,0 +1,181 @@
+//! Support vector machines: kernels with the support vectors, and class probabilities from pairwise scores.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::Float32Type;
+
+use super::columns::{all_values, column};
+use super::wrong_count;
+use crate::error::Result;
+
+/// A kernel between a row and each of some vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SupportVectors {
+    /// All vectors, one after the other.
+    pub(crate) vectors: Vec<f32>,
+    /// Length of each vector.
+    pub(crate) features: usize,
+    pub(crate) kernel: Kernel,
+}
+
+/// How alike two vectors are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kernel {
+    /// `x·v`
+    Linear,
+    /// `(gamma x·v + offset)^degree`
+    Polynomial { gamma: f32, offset: f32, degree: f32 },
+    /// `exp(-gamma |x - v|²)`
+    Gaussian { gamma: f32 },
+    /// `tanh(gamma x·v + offset)`
+    Sigmoid { gamma: f32, offset: f32 },
+}
+
+impl SupportVectors {
+    /// One column per vector.
+    pub(super) fn run(&self, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        if inputs.len() != self.features {
+            return Err(wrong_count(self.features, inputs.len()));
+        }
+        let columns = all_values::<Float32Type>(inputs)?;
+        let kernel = |vector: &[f32]| {
+            let mut sums = vec![0.0; rows];
+            for (values, &coordinate) in columns.iter().zip(vector) {
+                match self.kernel {
+                    Kernel::Gaussian { .. } => add(&mut sums, values, |x| (x - coordinate) * (x - coordinate)),
+                    _ => add(&mut sums, values, |x| x * coordinate),
+                }
+            }
+            sums.iter_mut().for_each(|sum| *sum = self.kernel.finish(*sum));
+            column::<Float32Type>(sums)
+        };
+        Ok(self.vectors.chunks_exact(self.features.max(1)).map(kernel).collect())
+    }
+}
+
+fn add(sums: &mut [f32], values: &[f32], term: impl Fn(f32) -> f32) {
+    for (sum, &x) in sums.iter_mut().zip(values) {
+        *sum += term(x);
+    }
+}
+
+impl Kernel {
+    fn finish(self, sum: f32) -> f32 {
+        match self {
+            Self::Linear => sum,
+            Self::Polynomial { gamma, offset, degree } => (gamma * sum + offset).powf(degree),
+            Self::Gaussian { gamma } => (-gamma * sum).exp(),
+            Self::Sigmoid { gamma, offset } => (gamma * sum + offset).tanh(),
+        }
+    }
+}
+
+/// Probabilities of classes from the scores of all pairs of them: Platt's sigmoid for each pair, then the coupling of Wu,
+/// Lin and Weng (2004, second method) with the starting point, the tolerance and the steps of ONNX Runtime, since it stops
+/// before it has converged.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PairwiseCoupling {
+    pub(crate) classes: usize,
+    /// Slope and offset of the sigmoid of each pair, in the order (0, 1), (0, 2), ..., (1, 2), ...
+    pub(crate) sigmoids: Vec<(f32, f32)>,
+}
+
+/// Pairwise probabilities stay this far from 0 and 1.
+const PROBABILITY_MIN: f32 = 1.0e-7;
+const STEPS_MAX: usize = 100;
+
+impl PairwiseCoupling {
+    /// One column per class.
+    pub(super) fn run(&self, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        if inputs.len() != self.sigmoids.len() {
+            return Err(wrong_count(self.sigmoids.len(), inputs.len()));
+        }
+        let scores = all_values::<Float32Type>(inputs)?;
+        let mut outputs = vec![vec![0.0; rows]; self.classes];
+        let mut pairs = vec![0.0; self.classes * self.classes];
+        for row in 0..rows {
+            let mut pair = scores.iter().zip(&self.sigmoids);
+            for i in 0..self.classes {
+                for j in i + 1..self.classes {
+                    let Some((scores, &(slope, offset))) = pair.next() else { continue };
+                    let probability = 1.0 - foretell_kernels::activation::logistic(scores[row] * slope + offset);
+                    let probability = probability.clamp(PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
+                    pairs[i * self.classes + j] = probability;
+                    pairs[j * self.classes + i] = 1.0 - probability;
+                }
+            }
+            for (output, probability) in outputs.iter_mut().zip(couple(&pairs, self.classes)) {
+                output[row] = probability;
+            }
+        }
+        Ok(outputs.into_iter().map(column::<Float32Type>).collect())
+    }
+}
+
+/// Minimises the disagreement with the pairwise probabilities, coordinate by coordinate.
+fn couple(pairs: &[f32], classes: usize) -> Vec<f32> {
+    let mut quadratic = vec![0.0; classes * classes];
+    for i in 0..classes {
+        for j in (0..classes).filter(|&j| j != i) {
+            quadratic[i * classes + i] += pairs[j * classes + i] * pairs[j * classes + i];
+            quadratic[i * classes + j] = match j < i {
+                true => quadratic[j * classes + i],
+                false => -pairs[j * classes + i] * pairs[i * classes + j],
+            };
+        }
+    }
+    let tolerance = 0.005 / classes as f32;
+    let mut probabilities = vec![1.0 / classes as f32; classes];
+    for _ in 0..STEPS_MAX {
+        let mut products = vec![0.0; classes];
+        let mut value = 0.0;
+        for i in 0..classes {
+            for j in 0..classes {
+                products[i] += quadratic[i * classes + j] * probabilities[j];
+            }
+            value += probabilities[i] * products[i];
+        }
+        let error = products.iter().map(|product: &f32| (product - value).abs()).fold(0.0, f32::max);
+        if error < tolerance {
+            break;
+        }
+        for i in 0..classes {
+            let diagonal = quadratic[i * classes + i];
+            let step = (-products[i] + value) / diagonal;
+            probabilities[i] += step;
+            value = (value + step * (step * diagonal + 2.0 * products[i])) / (1.0 + step) / (1.0 + step);
+            for j in 0..classes {
+                products[j] = (products[j] + step * quadratic[i * classes + j]) / (1.0 + step);
+                probabilities[j] /= 1.0 + step;
+            }
+        }
+    }
+    probabilities
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Float32Array};
+
+    use super::*;
+
+    #[test]
+    fn a_gaussian_is_one_at_its_vector() {
+        let vectors =
+            SupportVectors { vectors: vec![1.0, 2.0, 0.0, 0.0], features: 2, kernel: Kernel::Gaussian { gamma: 0.5 } };
+        let column = |value: f32| -> ArrayRef { Arc::new(Float32Array::from(vec![value])) };
+        let kernels = vectors.run(&[column(1.0), column(2.0)], 1).expect("two features");
+        assert_eq!(kernels[0].as_primitive::<Float32Type>().value(0), 1.0);
+        assert_eq!(kernels[1].as_primitive::<Float32Type>().value(0), (-2.5_f32).exp());
+        assert!(vectors.run(&[column(1.0)], 1).is_err());
+    }
+
+    #[test]
+    fn coupled_probabilities_sum_to_one_and_follow_the_pairs() {
+        let pairs = [0.0, 0.9, 0.8, 0.1, 0.0, 0.4, 0.2, 0.6, 0.0];
+        let probabilities = couple(&pairs, 3);
+        assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!(probabilities[0] > probabilities[2] && probabilities[2] > probabilities[1]);
+    }
+}

@@ -1,0 +1,75 @@
+//! What a new process finds: all that was made, nothing that was dropped, and files that are what was stored.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use super::disk::{assert_explained, entries};
+use super::{DATABASE, ask, create_model, run, told};
+use crate::util::Sandbox;
+
+const PREDICTION: &str = "SELECT late(90, 500, 18, 'EV', 'LGA', 'ATL') AS late";
+const PREDICTED: &str = "late\nlate\n";
+
+/// A table, a view and an external table of each of the names, and two models.
+fn filled() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("files.csv", "n,word\n1,one\n2,two\n");
+    let mut statements = vec![create_model("late", "late.onnx"), create_model("gone_model", "delay.onnx")];
+    let csv = sandbox.path("files.csv");
+    for prefix in ["", "gone_"] {
+        statements.extend([
+            format!("CREATE TABLE {prefix}t AS SELECT 1 AS n, 'one' AS word"),
+            format!("INSERT INTO {prefix}t VALUES (2, 'two')"),
+            format!("CREATE VIEW {prefix}v AS SELECT sum(n) AS total, late(90, 500, 18, 'EV', 'LGA', 'ATL') AS late FROM {prefix}t"),
+            format!("CREATE EXTERNAL TABLE {prefix}x STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')", csv.display()),
+        ]);
+    }
+    statements
+        .extend(["TABLE gone_t", "VIEW gone_v", "TABLE gone_x", "MODEL gone_model"].map(|gone| format!("DROP {gone}")));
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    let answer = run(&sandbox, &statements);
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
+    sandbox
+}
+
+#[test]
+fn what_was_made_is_there_and_what_was_dropped_is_not() {
+    let sandbox = filled();
+    let _names = told(&sandbox);
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS"]), @"");
+    assert_snapshot!(ask(&sandbox, &["SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"]), @"");
+    assert_snapshot!(ask(&sandbox, &["SELECT * FROM t ORDER BY n", "SELECT * FROM v", "SELECT * FROM x ORDER BY n", PREDICTION]), @"");
+    assert_explained(&sandbox.path(DATABASE));
+}
+
+#[test]
+fn a_model_that_was_changed_on_disk_is_not_used() {
+    let sandbox = filled();
+    let _names = told(&sandbox);
+    let file = &entries(&sandbox.path("db/models/files"))[0];
+    let mut bytes = fs::read(file).expect("the model can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).expect("the model can be written");
+    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @"");
+    assert_eq!(ask(&sandbox, &[&create_model("late", "late.onnx"), PREDICTION]), PREDICTED);
+}
+
+#[test]
+fn a_model_whose_file_is_gone_is_not_used() {
+    let sandbox = filled();
+    let _names = told(&sandbox);
+    fs::remove_file(&entries(&sandbox.path("db/models/files"))[0]).expect("the model can be removed");
+    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @"");
+    assert_eq!(ask(&sandbox, &[&create_model("late", "late.onnx"), PREDICTION]), PREDICTED);
+}
+
+#[test]
+fn a_view_on_what_was_dropped_says_so() {
+    let sandbox = filled();
+    run(&sandbox, &["DROP TABLE t"]).output();
+    assert_snapshot!(run(&sandbox, &["SELECT * FROM v"]).error(1), @"");
+}

@@ -101,13 +101,9 @@ pub const COMMANDS: &[Command] = &[
         name: "h",
         argument: Argument::Function,
         help: "list the functions, or explain FUNCTION",
-        action: |shell, name| match function_help::text(shell.session(), name) {
-            Ok(text) => say(shell, &text),
-            // A model is a function too.
-            Err(_) if shell.session().model_names().iter().any(|model| model == name) => {
-                query(shell, format!("DESCRIBE MODEL {name}"))
-            }
-            Err(failure) => ready(Err(failure)),
+        action: |shell, name| {
+            let text = function_help::text(shell.session(), name);
+            ready(text.and_then(|text| shell.say(&text)))
         },
     },
     Command {

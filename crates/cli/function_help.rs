@@ -10,6 +10,9 @@ use crate::failure::Failure;
 /// Columns of running text.
 const TEXT_WIDTH: usize = 100;
 
+/// The section of foretell's own functions.
+const MODEL_SECTION: &str = "Model Functions";
+
 /// The list of functions, or the explanation of the function `name`.
 ///
 /// # Errors
@@ -17,13 +20,13 @@ const TEXT_WIDTH: usize = 100;
 pub fn text(session: &Session, name: &str) -> Result<String, Failure> {
     let functions = functions(session);
     if name.is_empty() {
-        return Ok(list(&functions));
+        return Ok(list(&functions, &session.model_names()));
     }
     let name = name.trim_end_matches("()").to_lowercase();
-    match functions.get(&name) {
+    match functions.get(&name).map(|function| &function.documentation) {
         Some(Some(documentation)) => Ok(explain(documentation)),
-        Some(None) if !session.model_names().contains(&name) => Ok(format!("{name}: no documentation\n")),
-        _ => Err(Failure::message(unknown(&name, &functions))),
+        Some(None) => Ok(format!("{name}: no documentation\n")),
+        None => Err(Failure::message(unknown(&name, &functions))),
     }
 }
 
@@ -32,35 +35,54 @@ pub fn names(session: &Session) -> BTreeSet<String> {
     functions(session).into_keys().collect()
 }
 
-type Functions = BTreeMap<String, Option<Documentation>>;
+type Functions = BTreeMap<String, Function>;
+
+struct Function {
+    /// Whether the name is another spelling of a function's name.
+    alias: bool,
+    documentation: Option<Documentation>,
+}
+
+impl Function {
+    fn new(name: &str, own_name: &str, documentation: Option<&Documentation>) -> Self {
+        Self { alias: name != own_name, documentation: documentation.cloned() }
+    }
+}
 
 fn functions(session: &Session) -> Functions {
     let state = session.context().state();
     let mut functions = Functions::new();
-    for (name, function) in state.scalar_functions() {
-        functions.insert(name.clone(), function.documentation().cloned());
-    }
-    for (name, function) in state.aggregate_functions() {
-        functions.insert(name.clone(), function.documentation().cloned());
+    for name in state.table_functions().keys() {
+        functions.insert(name.clone(), Function::new(name, name, None));
     }
     for (name, function) in state.window_functions() {
-        functions.entry(name.clone()).or_insert_with(|| function.documentation().cloned());
+        functions.insert(name.clone(), Function::new(name, function.name(), function.documentation()));
     }
-    for name in state.table_functions().keys() {
-        functions.entry(name.clone()).or_insert(None);
+    for (name, function) in state.aggregate_functions() {
+        functions.insert(name.clone(), Function::new(name, function.name(), function.documentation()));
+    }
+    for (name, function) in state.scalar_functions() {
+        functions.insert(name.clone(), Function::new(name, function.name(), function.documentation()));
     }
     functions
 }
 
-/// The names by section. A name that stands for the same documentation as another is one more spelling of it.
-fn list(functions: &Functions) -> String {
-    let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, documentation) in functions {
-        let section = documentation.as_ref().map_or("Other Functions", |documentation| documentation.doc_section.label);
-        sections.entry(section).or_default().push(name);
+/// The names by section: models and what is made for them first. Other spellings are left out.
+fn list(functions: &Functions, models: &[String]) -> String {
+    let mut sections: BTreeMap<(usize, &str), Vec<&str>> = BTreeMap::new();
+    for (name, function) in functions {
+        let section = match &function.documentation {
+            _ if models.contains(name) => (0, "Models"),
+            Some(documentation) if documentation.doc_section.label == MODEL_SECTION => (1, MODEL_SECTION),
+            Some(documentation) => (2, documentation.doc_section.label),
+            None => (2, "Other Functions"),
+        };
+        if !function.alias {
+            sections.entry(section).or_default().push(name);
+        }
     }
     let mut text = String::new();
-    for (section, names) in sections {
+    for ((_, section), names) in sections {
         text.push_str(&format!("{section}\n{}\n", wrap(&names.join(", "), "  ")));
     }
     text.push_str("\\h NAME explains a function\n");

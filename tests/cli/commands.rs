@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::util::Sandbox;
+use crate::util::{Sandbox, repository};
 
 fn run(commands: &[&str]) -> String {
     let arguments: Vec<&str> = commands.iter().flat_map(|command| ["-c", command]).collect();
@@ -46,6 +46,17 @@ fn d_lists_tables_and_columns() {
     │ text        │ Utf8      │ NO          │
     └─────────────┴───────────┴─────────────┘
     ");
+}
+
+#[test]
+fn m_lists_and_describes_models() {
+    let sandbox = Sandbox::new();
+    std::fs::copy(repository().join("sql/models/late.onnx"), sandbox.path("late.onnx")).expect("the model is copied");
+    let run = |command| sandbox.run(["-c", "CREATE MODEL late FROM 'late.onnx'", "-c", command]).output();
+    assert!(run("\\m").contains("│ late │ binary classification │"));
+    assert!(run("\\m late").contains("│ dep_delay "));
+    assert!(run("\\h").starts_with("Models\n  late\n\nModel Functions\n  predict, "));
+    assert!(run("\\h late").starts_with("late(dep_delay, "));
 }
 
 #[test]

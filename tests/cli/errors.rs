@@ -19,8 +19,8 @@ fn a_script_stops_at_the_first_failure() {
 #[test]
 fn a_syntax_error_is_placed_at_the_word_that_is_wrong() {
     let sandbox = Sandbox::new();
-    sandbox.write("a.sql", "SELECT 1;\n\nSELECT 1,\n  FROM FROM t;\n");
-    assert_snapshot!(sandbox.run(["-f", "a.sql"]).error(1), @"error: a.sql:3:1: table 'datafusion.public.from' not found");
+    sandbox.write("a.sql", "SELECT 1;\n\nSELECT (1\n  FROM t;\n");
+    assert_snapshot!(sandbox.run(["-f", "a.sql"]).error(1), @"error: a.sql:4:3: syntax error: Expected: ), found: FROM");
 }
 
 #[test]
@@ -33,10 +33,7 @@ fn the_place_names_the_source() {
 
 #[test]
 fn a_quote_that_is_never_closed() {
-    assert_snapshot!(Sandbox::new().run_with_input::<&str>([], "SELECT 1 AS a;\nSELECT 'open;\n").error(1), @r#"
-    error: <stdin>:2:1: TokenizerError("Unterminated string literal at Line: 1, Column: 8")
-      caused by: sql parser error: Unterminated string literal at Line: 1, Column: 8
-    "#);
+    assert_snapshot!(Sandbox::new().run_with_input::<&str>([], "SELECT 1 AS a;\nSELECT 'open;\n").error(1), @"error: <stdin>:2:8: syntax error: Unterminated string literal");
 }
 
 #[test]

@@ -70,7 +70,10 @@ fn a_second_directory_is_wrong_usage() {
 fn a_directory_keeps_tables() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(["db", "-c", "CREATE TABLE t AS SELECT 1 AS a"]).output(), "");
-    assert_snapshot!(sandbox.run(["db", "-c", "SELECT a FROM t", "--format", "csv"]).output(), @"");
+    assert_snapshot!(sandbox.run(["db", "-c", "SELECT a FROM t", "--format", "csv"]).output(), @r"
+    a
+    1
+    ");
     assert!(sandbox.path("db").is_dir());
 }
 

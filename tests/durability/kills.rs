@@ -9,9 +9,9 @@ use super::{Batch, CONTENT, DATABASE, ask, content, create_model, run};
 use crate::util::{Sandbox, repository};
 
 /// Kills per statement.
-const KILLS: u64 = 12;
+const KILLS: u64 = 9;
 /// Rows of a statement that is killed: enough to be caught at it.
-const ROWS: u64 = 400_000;
+const ROWS: u64 = 300_000;
 /// The number of the first batch that is written after a kill, and its rows.
 const AFTER: u64 = 1_000;
 const ROWS_AFTER: u64 = 10_000;
@@ -103,12 +103,12 @@ fn create_and_drop_model() {
     // Which of the two is `m`? It answers as that one does.
     let flights = repository().join("sql/data/flights.parquet");
     let question = format!(
-        "SELECT bool_and(m({FEATURES}) = late({FEATURES})) AS late, bool_and(m({FEATURES}) = late_gbm({FEATURES})) AS gbm \
-         FROM (SELECT * FROM '{}' LIMIT 2000)",
+        "SELECT bool_and(predict('m', {FEATURES}) = late({FEATURES})) AS late, \
+         bool_and(predict('m', {FEATURES}) = late_gbm({FEATURES})) AS gbm FROM (SELECT * FROM '{}' LIMIT 2000)",
         flights.display()
     );
     let [late, gbm] = ["true,false", "false,true"].map(|answer| format!("late,gbm\n{answer}\n"));
-    let none = "Invalid function 'm'.\nDid you mean 'ln'?\n".to_owned();
+    let none = "no model is called `m`; SHOW MODELS lists those there are\n".to_owned();
     let steps = [
         (create_model("m", "late.onnx"), &late),
         (create_model("m", "late_gbm.onnx"), &gbm),
@@ -153,17 +153,25 @@ impl Database {
 
     /// What `t` holds when a new process opens the database. Its model predicts as ever, and no file is left over.
     fn look(&self) -> String {
-        let found = ask(&self.sandbox, &[PREDICTION, CONTENT]);
-        assert_explained(&self.sandbox.path(DATABASE));
-        found.strip_prefix(PREDICTED).unwrap_or_else(|| panic!("the model `late` answers {found}")).to_owned()
+        self.look_after(&[], "")
     }
 
     /// Writes a small batch to `t`, which has to work.
     fn write(&mut self, number: u64) {
         let new = Batch { number, rows: ROWS_AFTER };
-        let beginning = if self.batches.is_empty() { "CREATE TABLE t AS" } else { "INSERT INTO t" };
-        run(&self.sandbox, &[&format!("{beginning} {}", new.query())]).output();
+        let (beginning, answer) = match self.batches.as_slice() {
+            [] => ("CREATE TABLE t AS", String::new()),
+            _ => ("INSERT INTO t", format!("count\n{ROWS_AFTER}\n")),
+        };
         self.batches.push(new);
-        assert_eq!(self.look(), content(&self.batches));
+        let found = self.look_after(&[&format!("{beginning} {}", new.query())], &answer);
+        assert_eq!(found, content(&self.batches));
+    }
+
+    fn look_after(&self, statements: &[&str], answers: &str) -> String {
+        let found = ask(&self.sandbox, &[statements, &[PREDICTION, CONTENT]].concat());
+        assert_explained(&self.sandbox.path(DATABASE));
+        let rest = found.strip_prefix(answers).and_then(|found| found.strip_prefix(PREDICTED));
+        rest.unwrap_or_else(|| panic!("{statements:?} and the model `late` answer {found}")).to_owned()
     }
 }

@@ -27,8 +27,19 @@ fn two_that_insert_into_one_table_lose_nothing() {
 }
 
 #[test]
+fn two_open_a_new_directory() {
+    for _ in 0..4 {
+        let sandbox = Sandbox::new();
+        let both = [1, 2].map(|_| sandbox.start([DATABASE, "--format", "csv", "-c", "SELECT 1 AS one"]));
+        assert_eq!(both.map(|child| Answer::of(child).output()), ["one\n1\n"; 2]);
+        assert_explained(&sandbox.path(DATABASE));
+    }
+}
+
+#[test]
 fn of_two_that_create_one_table_one_is_told() {
     let sandbox = Sandbox::new();
+    run(&sandbox, &["SELECT 1"]).output();
     let batches = [1, 2].map(|number| Batch { number, rows: ROWS });
     let both = batches.map(|batch| {
         let child = sandbox.start([DATABASE, "-c", &format!("CREATE TABLE t AS {}", batch.query())]);
@@ -62,7 +73,7 @@ fn who_opens_and_writes_does_not_disturb_who_is_writing() {
     assert_eq!(ask(&sandbox, &[CONTENT]), content(&batches));
     {
         let _names = told(&sandbox);
-        assert_snapshot!(run(&sandbox, &["DROP TABLE t"]).error(1), @"");
+        assert_snapshot!(run(&sandbox, &["DROP TABLE t"]).error(1), @"error: -c:1:1: table `t` is being written by another statement; try again when it has finished");
     }
     assert!(!entries(&folder).is_empty(), "the files of the writer are there");
     assert_eq!(entries(&sandbox.path("db/pending")).len(), 1);

@@ -37,9 +37,28 @@ fn filled() -> Sandbox {
 fn what_was_made_is_there_and_what_was_dropped_is_not() {
     let sandbox = filled();
     let _names = told(&sandbox);
-    assert_snapshot!(ask(&sandbox, &["SHOW MODELS"]), @"");
-    assert_snapshot!(ask(&sandbox, &["SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"]), @"");
-    assert_snapshot!(ask(&sandbox, &["SELECT * FROM t ORDER BY n", "SELECT * FROM v", "SELECT * FROM x ORDER BY n", PREDICTION]), @"");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS"]), @r"
+    name,task,prediction,features,backend,format,source,temporary,status
+    late,binary classification,Utf8,6,native,ONNX,sql/models/late.onnx,false,ready
+    ");
+    assert_snapshot!(ask(&sandbox, &["SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"]), @r"
+    table_name,table_type
+    t,BASE TABLE
+    v,VIEW
+    x,BASE TABLE
+    ");
+    assert_snapshot!(ask(&sandbox, &["SELECT * FROM t ORDER BY n", "SELECT * FROM v", "SELECT * FROM x ORDER BY n", PREDICTION]), @r"
+    n,word
+    1,one
+    2,two
+    total,late
+    3,late
+    n,word
+    1,one
+    2,two
+    late
+    late
+    ");
     assert_explained(&sandbox.path(DATABASE));
 }
 
@@ -52,8 +71,13 @@ fn a_model_that_was_changed_on_disk_is_not_used() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(file, bytes).expect("the model can be written");
-    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"");
-    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @"");
+    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"error: -c:1:1: model `late` version 1 was changed on disk: `[sandbox]/db/models/files/[sha256].onnx` should have sha256 [sha256], got [sha256]; create the model again");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @r#"
+    name,task,prediction,features,backend,format,source,temporary,status
+    late,,,6,,,sql/models/late.onnx,false,"External error: model `late` version 1 was changed on disk: `[sandbox]/db/models/files/[sha256].onnx` should have sha256 [sha256], got [sha256]; create the model again"
+    n
+    2
+    "#);
     assert_eq!(ask(&sandbox, &[&create_model("late", "late.onnx"), PREDICTION]), PREDICTED);
 }
 
@@ -62,8 +86,16 @@ fn a_model_whose_file_is_gone_is_not_used() {
     let sandbox = filled();
     let _names = told(&sandbox);
     fs::remove_file(&entries(&sandbox.path("db/models/files"))[0]).expect("the model can be removed");
-    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"");
-    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @"");
+    assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @r"
+    error: -c:1:1: cannot read `[sandbox]/db/models/files/[sha256].onnx`
+      caused by: No such file or directory (os error 2)
+    ");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @r"
+    name,task,prediction,features,backend,format,source,temporary,status
+    late,,,6,,,sql/models/late.onnx,false,External error: cannot read `[sandbox]/db/models/files/[sha256].onnx`
+    n
+    2
+    ");
     assert_eq!(ask(&sandbox, &[&create_model("late", "late.onnx"), PREDICTION]), PREDICTED);
 }
 
@@ -71,5 +103,10 @@ fn a_model_whose_file_is_gone_is_not_used() {
 fn a_view_on_what_was_dropped_says_so() {
     let sandbox = filled();
     run(&sandbox, &["DROP TABLE t"]).output();
-    assert_snapshot!(run(&sandbox, &["SELECT * FROM v"]).error(1), @"");
+    assert_snapshot!(run(&sandbox, &["SELECT * FROM v"]).error(1), @r"
+    error: -c:1:1: `v` cannot be read as it was defined: table 'foretell.public.t' not found
+      caused by: `v` cannot be read as it was defined
+    caused by
+    Error during planning: table 'foretell.public.t' not found
+    ");
 }

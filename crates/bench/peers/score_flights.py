@@ -20,7 +20,6 @@ import pandas as pd
 
 SQL = Path(__file__).parent.parent.parent.parent / "sql"
 KEYS = ["year", "month", "day", "carrier", "flight"]
-THREADS = 2
 
 
 def read_flights(columns, repeat):
@@ -30,10 +29,10 @@ def read_flights(columns, repeat):
     return pd.concat([flights] * repeat, ignore_index=True) if repeat > 1 else flights
 
 
-def open_session(model):
-    """An onnxruntime session with two threads."""
+def open_session(model, threads):
+    """An onnxruntime session with so many threads."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = threads
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -61,21 +60,27 @@ def prediction(answers):
     return {"prediction": label, "probability": np.asarray(best, dtype=np.float32)}
 
 
-def score(model, repeat, output):
+def score(arguments, output):
     """Reads, scores and writes; returns the number of rows."""
+    model = arguments.model
     columns = json.loads((SQL / "models" / "features.json").read_text())[model.stem]
-    session = open_session(model)
-    flights = read_flights(columns, repeat)
-    answers = session.run(None, feed(session, flights, columns))
+    session = open_session(model, arguments.threads)
+    flights = read_flights(columns, arguments.repeat)
+    wanted = [session.get_outputs()[0].name] if arguments.prediction_only else None
+    answers = session.run(wanted, feed(session, flights, columns))
     flights[KEYS].assign(**prediction(answers)).to_parquet(output)
     return len(flights)
 
 
 def parse_arguments():
-    """The model, how many times the flights are taken, and where the result goes."""
+    """The model, how many times the flights are taken, and what becomes of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--prediction-only", action="store_true", help="do not compute what it is worth"
+    )
     parser.add_argument("--output", type=Path, help="default: a temporary file")
     return parser.parse_args()
 
@@ -86,7 +91,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         output = arguments.output or Path(scratch) / "scored.parquet"
         start = time.perf_counter()
-        rows = score(arguments.model, arguments.repeat, output)
+        rows = score(arguments, output)
         seconds = time.perf_counter() - start
     print(
         json.dumps(

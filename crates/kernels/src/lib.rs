@@ -19,4 +19,4 @@ pub mod real;
 pub mod trees;
 
 /// Rows that a kernel takes through all of a model before it goes on, so that they stay in the fastest cache.
-const BLOCK_ROWS: usize = 64;
+const BLOCK_ROWS: usize = 128;

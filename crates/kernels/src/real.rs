@@ -44,6 +44,8 @@ pub trait Real:
     fn abs(self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
+    /// The greatest number that is less; NaN and minus infinity stay what they are.
+    fn next_down(self) -> Self;
     /// Whether this is no number.
     fn is_nan(self) -> bool;
     /// The nearest value to a count.
@@ -82,6 +84,10 @@ macro_rules! real {
 
             fn erf(self) -> Self {
                 $erf(self)
+            }
+
+            fn next_down(self) -> Self {
+                $type::next_down(self)
             }
 
             fn is_nan(self) -> bool {

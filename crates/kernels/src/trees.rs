@@ -10,7 +10,9 @@
 //! shared: exporters write the set membership of LightGBM as a chain of `Eq` nodes with one common true child.
 
 mod check;
+mod level;
 
+use self::level::{Levels, Tile};
 use crate::BLOCK_ROWS;
 use crate::real::Real;
 
@@ -120,7 +122,10 @@ pub struct TreeParts<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TreeEnsemble<T = f32> {
     parts: TreeParts<T>,
-    depth: usize,
+    /// Branches on the longest way from each root to a leaf.
+    depths: Vec<usize>,
+    /// The nodes in the form in which a block of rows goes down together, if they have it.
+    levels: Option<Levels<T>>,
 }
 
 impl<T: Real> TreeEnsemble<T> {
@@ -130,8 +135,9 @@ impl<T: Real> TreeEnsemble<T> {
     /// # Errors
     /// The first thing that is wrong, with its node.
     pub fn try_new(parts: TreeParts<T>) -> Result<Self, TreeError> {
-        let depth = check::check(&parts)?;
-        Ok(Self { parts, depth })
+        let depths = check::check(&parts)?;
+        let levels = Levels::of(&parts);
+        Ok(Self { parts, depths, levels })
     }
 
     /// What the ensemble consists of.
@@ -141,7 +147,7 @@ impl<T: Real> TreeEnsemble<T> {
 
     /// Branches on the longest way from a root to a leaf.
     pub fn depth(&self) -> usize {
-        self.depth
+        self.depths.iter().copied().max().unwrap_or(0)
     }
 
     /// Number of features.
@@ -198,32 +204,46 @@ impl<T: Real> TreeEnsemble<T> {
     fn fold(&self, columns: &[&[T]], outputs: &mut [&mut [T]], initial: T, combine: impl Fn(T, T) -> T) {
         let rows = outputs.first().map_or(0, |output| output.len());
         outputs.iter_mut().for_each(|output| output.fill(initial));
+        let mut tile = Tile::new(if self.levels.is_some() { self.parts.features } else { 0 });
+        let mut at = [0; BLOCK_ROWS];
         for start in (0..rows).step_by(BLOCK_ROWS) {
             let end = rows.min(start + BLOCK_ROWS);
-            for &root in &self.parts.roots {
-                for row in start..end {
-                    let leaf = self.leaf(root, |feature| columns[feature as usize][row]);
-                    for weight in &self.parts.leaf_weights[leaf.first as usize..(leaf.first + leaf.count) as usize] {
-                        let value = &mut outputs[weight.output as usize][row];
-                        *value = combine(*value, weight.weight);
-                    }
+            let at = &mut at[..end - start];
+            tile.fill(columns, start, end);
+            for (&root, &depth) in self.parts.roots.iter().zip(&self.depths) {
+                at.fill(root);
+                match &self.levels {
+                    Some(levels) => levels.descend(&tile, depth, at),
+                    None => self.follow(columns, start, at),
                 }
+                self.add_leaves(at, outputs, start, &combine);
             }
         }
     }
 
-    /// Follows one row from a root to its leaf.
-    #[inline]
-    fn leaf(&self, root: u32, value: impl Fn(u32) -> T) -> Leaf {
-        let mut at = root;
-        loop {
-            match &self.parts.nodes[at as usize] {
-                Node::Leaf(leaf) => return *leaf,
-                Node::Branch(branch) => {
-                    let x = value(branch.feature);
-                    let yes = branch.test.accepts(x, &self.parts.members) | (branch.missing_tracks_true & x.is_nan());
-                    at = if yes { branch.true_child } else { branch.false_child };
-                }
+    /// Puts the weights of each row's leaf to the values of the rows from `start` on.
+    fn add_leaves(&self, leaves: &[u32], outputs: &mut [&mut [T]], start: usize, combine: impl Fn(T, T) -> T) {
+        if let Some(weights) = self.levels.as_ref().and_then(|levels| levels.weights(leaves)) {
+            let values = &mut outputs[0][start..start + leaves.len()];
+            values.iter_mut().zip(weights).for_each(|(value, weight)| *value = combine(*value, weight));
+            return;
+        }
+        for (row, &leaf) in leaves.iter().enumerate() {
+            let Node::Leaf(leaf) = &self.parts.nodes[leaf as usize] else { continue };
+            for weight in &self.parts.leaf_weights[leaf.first as usize..(leaf.first + leaf.count) as usize] {
+                let value = &mut outputs[weight.output as usize][start + row];
+                *value = combine(*value, weight.weight);
+            }
+        }
+    }
+
+    /// Takes the rows `at`, which begin with the row `start`, to their leaves, one after the other.
+    fn follow(&self, columns: &[&[T]], start: usize, at: &mut [u32]) {
+        for (row, at) in at.iter_mut().enumerate() {
+            while let Node::Branch(branch) = &self.parts.nodes[*at as usize] {
+                let x = columns[branch.feature as usize][start + row];
+                let yes = branch.test.accepts(x, &self.parts.members) | (branch.missing_tracks_true & x.is_nan());
+                *at = if yes { branch.true_child } else { branch.false_child };
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A loaded model: its signature, and the way from feature columns to answers.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef};
@@ -7,9 +8,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use sha2::{Digest, Sha256};
 
-use crate::border::{
-    answer_array, expand_list, import, probabilities_array, probabilities_type, raw_array, struct_array,
-};
+use crate::border::{answer_array, expand, import, probabilities_array, probabilities_type, raw_array, struct_array};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::onnx::{self, Answers, OutputColumns};
@@ -155,9 +154,8 @@ impl Model {
         }
         let nulls = mask.into_nulls();
         let find = |columns_of: &[ColumnId]| -> Result<Vec<ArrayRef>> {
-            let position = |column: &ColumnId| wanted.iter().position(|wanted| wanted == column);
-            let found = columns_of.iter().map(|column| position(column).map(|at| Arc::clone(&columns[at])));
-            found.collect::<Option<_>>().ok_or_else(|| Error::Internal("an answer that was not computed".to_string()))
+            let found = columns_of.iter().map(|column| wanted.binary_search(column).map(|at| Arc::clone(&columns[at])));
+            found.collect::<Result<_, _>>().map_err(|_| Error::Internal("an answer that was not computed".to_string()))
         };
         let mut arrays = Vec::with_capacity(answers.len());
         for (answer, data_type) in answers.iter().zip(&types) {
@@ -174,6 +172,13 @@ impl Model {
             });
         }
         Ok(arrays)
+    }
+
+    /// Which features the answers depend on; the others need not be read from a table.
+    pub fn live_features(&self) -> Vec<bool> {
+        let wanted = wanted_columns(&self.answers, &Answer::ALL);
+        let read: HashSet<&ColumnId> = self.program.steps.iter().flat_map(|step| &step.inputs).chain(&wanted).collect();
+        self.program.inputs.iter().map(|input| read.contains(input)).collect()
     }
 
     /// What the program does: steps by kernel, in the order of their first.
@@ -221,16 +226,21 @@ impl Model {
             .zip(&fields)
             .map(|(source, field)| raw_array(source, &find(source.columns())?, field.data_type()))
             .collect();
-        struct_array(&fields, arrays?, answered)
+        struct_array(&fields, &arrays?, answered)
     }
 
     /// The columns as the program reads them, and the rows that get no answer.
     fn import(&self, features: &[ArrayRef], rows: usize, refused: OnRefusedRow) -> Result<(Vec<ArrayRef>, Mask)> {
         let expected = self.signature.features.len();
+        let mut mask = Mask::new(rows);
         let expanded;
         let features = match features {
             [list] if is_list(list.data_type()) && (expected > 1 || self.signature.features[0].shape.is_empty()) => {
-                expanded = expand_list(list, expected)?;
+                let list = expand(list, expected)?;
+                for (row, why) in &list.misfits {
+                    mask.refuse(*row, why, refused)?;
+                }
+                expanded = list.columns;
                 &expanded
             }
             features => features,
@@ -241,7 +251,6 @@ impl Model {
         if let Some(column) = features.iter().find(|column| column.len() != rows) {
             return Err(Error::Internal(format!("a feature of {} rows in a batch of {rows}", column.len())));
         }
-        let mut mask = Mask::new(rows);
         let mut inputs = Vec::with_capacity(expected);
         for (feature, column) in self.signature.features.iter().zip(features) {
             let imported = import(feature, column)?;
@@ -294,7 +303,7 @@ fn is_list(data_type: &DataType) -> bool {
     matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
 }
 
-/// The columns behind these answers, each once.
+/// The columns behind these answers, each once, sorted.
 fn wanted_columns(answers: &Answers, asked: &[Answer]) -> Vec<ColumnId> {
     let mut columns: Vec<ColumnId> = Vec::new();
     for answer in asked {

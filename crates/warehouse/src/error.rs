@@ -29,6 +29,15 @@ pub enum Error {
         /// The path that was to be opened.
         path: PathBuf,
     },
+    /// A path that readers of Delta Lake take for another one.
+    #[error(
+        "`{}` cannot hold a database: `%` before two hexadecimal digits in a path is misread as an escape; rename the directory",
+        .path.display()
+    )]
+    BadPath {
+        /// The path that was to be opened, absolute.
+        path: PathBuf,
+    },
     /// The directory was written by a later foretell.
     #[error(
         "`{}` is a database of a newer foretell: its format is {found}, this foretell reads up to {supported}; upgrade foretell",

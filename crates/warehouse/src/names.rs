@@ -1,4 +1,6 @@
-//! SQL names as file names: letters, digits and `_` stay, every other byte becomes `%XX`. Case is kept.
+//! SQL names as file names: letters, digits and `_` stay, every other byte becomes `~XX`. Case is kept.
+//!
+//! Not `%XX`: paths of tables are also written as URLs, and not every reader of Delta Lake decodes those only once.
 
 use crate::{Error, Result};
 
@@ -12,7 +14,7 @@ pub(crate) fn encode(kind: &'static str, name: &str) -> Result<String> {
         if byte.is_ascii_alphanumeric() || byte == b'_' {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push_str(&format!("~{byte:02X}"));
         }
     }
     if encoded.is_empty() || encoded.len() > NAME_BYTES_MAX {
@@ -27,7 +29,7 @@ pub(crate) fn decode(file_name: &str) -> Option<String> {
     let mut rest = file_name.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'%' => hex_digit(rest.next()?)? * 16 + hex_digit(rest.next()?)?,
+            b'~' => hex_digit(rest.next()?)? * 16 + hex_digit(rest.next()?)?,
             b'_' => byte,
             _ if byte.is_ascii_alphanumeric() => byte,
             _ => return None,
@@ -51,13 +53,13 @@ mod tests {
     #[test]
     fn names_round_trip_and_stay_inside_their_folder() {
         for name in
-            ["flights", "Flights", "my table", "../../etc/passwd", "a.b", "100%", "zażółć", "_", ".", "a/b\\c:d"]
+            ["flights", "Flights", "my table", "../../etc/passwd", "a.b", "100%", "zażółć", "_", "~", ".", "a/b\\c:d"]
         {
             let encoded = encode("table", name).expect("valid name");
-            assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'%'), "{encoded}");
+            assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'~'), "{encoded}");
             assert_eq!(decode(&encoded).as_deref(), Some(name));
         }
-        assert_eq!(encode("table", "a b").expect("valid name"), "a%20b");
+        assert_eq!(encode("table", "a b").expect("valid name"), "a~20b");
     }
 
     #[test]
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn foreign_files_have_no_name() {
-        for file in ["", "a b", "x.tmp", "%", "%4", "%zz", "%FF"] {
+        for file in ["", "a b", "x.tmp", "~", "~4", "~zz", "~FF", "a%20b"] {
             assert_eq!(decode(file), None, "{file}");
         }
     }

@@ -1,6 +1,6 @@
 //! Opening a database directory, and the handle that everything else hangs on.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -60,11 +60,14 @@ impl Warehouse {
     ///
     /// `dir` is a file, holds something else, has a newer format, or cannot be read or made.
     pub fn open(dir: &Path) -> Result<Self> {
+        let root = path::absolute(dir).map_err(|source| Error::io("read", dir, source))?;
         let new = !is_database(dir)?;
+        if has_escape(&root) {
+            return Err(Error::BadPath { path: root });
+        }
         if new {
             files::create_dir(dir)?;
         }
-        let root = std::path::absolute(dir).map_err(|source| Error::io("read", dir, source))?;
         let warehouse = Self { layout: Arc::new(Layout { root }), store: Arc::new(DurableStore::new()) };
         if new {
             warehouse.create()?;
@@ -140,6 +143,12 @@ fn is_database(dir: &Path) -> Result<bool> {
         None if files::entries(dir)?.iter().all(|path| path.ends_with("foretell.json.tmp")) => Ok(false),
         None => Err(Error::NotADatabase { path: dir.to_path_buf() }),
     }
+}
+
+/// Delta Lake's log reader decodes a path once more than it was encoded.
+fn has_escape(path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    path.as_bytes().windows(3).any(|part| part[0] == b'%' && part[1..].iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Removes what was being written in `dir` when its writer died. The caller holds the writer lock, under which all

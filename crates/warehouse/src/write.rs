@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
+use deltalake::DeltaTableError;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::Add;
 use futures::StreamExt;
@@ -50,8 +51,8 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Writes all streams, each into files of its own. On an error the rest is cancelled; the files are removed with
-    /// the pending write.
+    /// Writes all streams, each into files of its own. After an error nothing is being written any more; the files
+    /// are removed with the pending write.
     pub(crate) async fn write(&self, streams: Vec<SendableRecordBatchStream>) -> Result<Written> {
         let mut tasks = JoinSet::new();
         for stream in streams {
@@ -59,12 +60,17 @@ impl Destination {
         }
         let mut written = Written::default();
         while let Some(result) = tasks.join_next().await {
-            let part = match result {
-                Ok(part) => part?,
-                Err(error) => return Err(self.error(deltalake::DeltaTableError::GenericError { source: error.into() })),
-            };
-            written.files.extend(part.files);
-            written.rows += part.rows;
+            let part = result.map_err(|error| self.error(DeltaTableError::GenericError { source: error.into() }));
+            match part.flatten() {
+                Ok(part) => {
+                    written.files.extend(part.files);
+                    written.rows += part.rows;
+                }
+                Err(error) => {
+                    tasks.shutdown().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(written)
     }
@@ -117,7 +123,7 @@ impl Destination {
         )
     }
 
-    fn error(&self, error: deltalake::DeltaTableError) -> Error {
+    fn error(&self, error: DeltaTableError) -> Error {
         Error::delta("write", &self.table, error)
     }
 }

@@ -56,7 +56,8 @@ impl UserDoc {
             }
             ("standard_argument", Value::List(list)) => {
                 let what = field(&list, "prefix").unwrap_or("The");
-                let description = format!("{what} expression: a constant, a column, a function, or operators on these.");
+                let description =
+                    format!("{what} expression: a constant, a column, a function, or operators on these.");
                 self.arguments.push((field(&list, "name")?.to_owned(), description));
             }
             ("related_udf", Value::List(list)) => self.related.push(field(&list, "name")?.to_owned()),
@@ -162,7 +163,7 @@ impl<'a> Cursor<'a> {
         if self.take(wanted) {
             return Ok(());
         }
-        let got = self.rest.chars().next().map_or("the end".to_owned(), |got| format!("`{got}`"));
+        let got = self.rest.chars().next().map_or_else(|| "the end".to_owned(), |got| format!("`{got}`"));
         Err(format!("`user_doc`: expected `{wanted}`, got {got}").into())
     }
 
@@ -207,7 +208,10 @@ pub struct F;
             example: Some("```sql\n> SELECT f(\"a)]\");\n```".to_owned()),
             arguments: vec![
                 ("a".to_owned(), "The a.".to_owned()),
-                ("b".to_owned(), "Number expression: a constant, a column, a function, or operators on these.".to_owned()),
+                (
+                    "b".to_owned(),
+                    "Number expression: a constant, a column, a function, or operators on these.".to_owned(),
+                ),
             ],
             related: vec!["g".to_owned()],
         };
@@ -225,7 +229,10 @@ pub struct F;
         assert_eq!(error("#[user_doc(syntax_example = \"f()\")]"), "`user_doc` has no `description`");
         assert_eq!(error("#[user_doc(description \"f()\")]"), "`user_doc`: expected `(`, got `\"`");
         assert_eq!(error("#[user_doc(colour = \"red\")]"), "`user_doc` does not know `colour` in this form");
-        assert_eq!(error("#[user_doc(argument(name = \"a\"))]"), "`user_doc` has a list without `description = \"...\"`");
+        assert_eq!(
+            error("#[user_doc(argument(name = \"a\"))]"),
+            "`user_doc` has a list without `description = \"...\"`"
+        );
         assert_eq!(error("#[user_doc(description = \"open"), "`user_doc` has a string that does not end");
     }
 }

@@ -41,7 +41,9 @@ pub fn run(root: &Path, tests: Tests) -> Result {
         Tests::Run => cargo("test --locked --workspace"),
         Tests::Skip => Ok(Outcome::Skipped("--no-tests")),
     })?;
-    step("cargo doc", || own(run_cargo(root, "doc --locked --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")])))?;
+    step("cargo doc", || {
+        own(run_cargo(root, "doc --locked --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")]))
+    })?;
     step("cargo deny", || {
         if installed(Command::new(self::cargo()).args(["deny", "--version"])) {
             cargo("deny check")
@@ -108,9 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_shown_as_typed() {
-        let error = run_cargo(Path::new("."), "no-such-command --flag", &[]).expect_err("fails").to_string();
-        assert!(error.starts_with("`cargo no-such-command --flag` failed"), "{error}");
-        assert!(!installed(&mut Command::new("no-such-program-anywhere")));
+    fn a_program_that_is_missing_is_named() {
+        let missing = "no-such-program-anywhere";
+        let error = succeed(&mut Command::new(missing), "it --flag").expect_err("fails").to_string();
+        assert!(error.starts_with("cannot run `it --flag`: "), "{error}");
+        assert!(!installed(&mut Command::new(missing)));
     }
 }

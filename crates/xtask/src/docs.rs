@@ -33,9 +33,7 @@ type Function<'a> = (&'a str, UserDoc);
 /// When a `user_doc` cannot be read, the README has no place for the table, or a file cannot be written.
 pub fn write(root: &Path) -> Result {
     let tree = Tree::read(root)?;
-    let functions = functions(&tree)?;
-    for (path, page) in [(REFERENCE, Ok(reference(&functions))), (README, readme(&tree, &functions))] {
-        let page = page?;
+    for (path, page) in pages(&tree)? {
         if tree.text(path) != Some(&page) {
             std::fs::write(root.join(path), page).map_err(|error| format!("{path}: {error}"))?;
             println!("wrote {path}");
@@ -50,13 +48,20 @@ pub fn write(root: &Path) -> Result {
 /// When one of them differs, or for the reasons of `write`.
 pub fn check(root: &Path) -> Result {
     let tree = Tree::read(root)?;
-    let functions = functions(&tree)?;
-    for (path, page) in [(REFERENCE, reference(&functions)), (README, readme(&tree, &functions)?)] {
+    for (path, page) in pages(&tree)? {
         if tree.text(path) != Some(&page) {
-            return Err(format!("{path} does not say what the functions' `user_doc` says; run `cargo xtask docs`").into());
+            return Err(
+                format!("{path} does not say what the functions' `user_doc` says; run `cargo xtask docs`").into()
+            );
         }
     }
     Ok(())
+}
+
+/// Both pages as they should be.
+fn pages(tree: &Tree) -> Result<[(&'static str, String); 2]> {
+    let functions = functions(tree)?;
+    Ok([(REFERENCE, reference(&functions)), (README, readme(tree, &functions)?)])
 }
 
 /// All functions, sorted by family and name.
@@ -78,7 +83,8 @@ fn functions(tree: &Tree) -> Result<Vec<Function<'_>>> {
 fn readme(tree: &Tree, functions: &[Function<'_>]) -> Result<String> {
     let text = tree.text(README).ok_or("there is no README.md")?;
     let (before, rest) = text.split_once(TABLE_BEGIN).ok_or_else(|| format!("{README} has no `{TABLE_BEGIN}`"))?;
-    let (_, after) = rest.split_once(TABLE_END).ok_or_else(|| format!("{README} has no `{TABLE_END}` below the other"))?;
+    let (_, after) =
+        rest.split_once(TABLE_END).ok_or_else(|| format!("{README} has no `{TABLE_END}` below the other"))?;
     let mut table = String::from("| Function | Answer |\n|---|---|\n");
     for (name, doc) in functions {
         let answer = doc.description.replace('\n', " ").replace('|', "\\|");

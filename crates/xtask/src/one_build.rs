@@ -24,7 +24,10 @@ pub fn check(root: &Path) -> Result {
         return Ok(());
     }
     let list = differences.join("\n  ");
-    Err(format!("`cargo run` and `cargo test` would build these twice; give the root package the same features:\n  {list}").into())
+    Err(format!(
+        "`cargo run` and `cargo test` would build these twice; give the root package the same features:\n  {list}"
+    )
+    .into())
 }
 
 fn cargo_tree(root: &Path, arguments: &[&str]) -> Result<String> {
@@ -45,7 +48,8 @@ fn builds(tree: &str) -> Builds {
     let mut builds = Builds::new();
     for line in tree.lines() {
         let line = line.strip_suffix(" (*)").unwrap_or(line);
-        let Some((package, features)) = line.split_once('|').filter(|(package, _)| !package.starts_with("foretell")) else {
+        let Some((package, features)) = line.split_once('|').filter(|(package, _)| !package.starts_with("foretell"))
+        else {
             continue;
         };
         builds.entry(package.to_owned()).or_default().insert(features.to_owned());
@@ -74,7 +78,9 @@ mod tests {
     #[test]
     fn the_same_features_are_one_build() {
         let program = builds("foretell-cli v0.1.0 (/home)|\na v1.0.0|x,y\nb v1.0.0 (proc-macro)|\na v1.0.0|x,y (*)\n");
-        let tests = builds("foretell v0.1.0 (/home)|warehouse\na v1.0.0|x,y\na v1.0.0|x,y,z\nb v1.0.0 (proc-macro)|\nc v1.0.0|\n");
+        let tests = builds(
+            "foretell v0.1.0 (/home)|warehouse\na v1.0.0|x,y\na v1.0.0|x,y,z\nb v1.0.0 (proc-macro)|\nc v1.0.0|\n",
+        );
         assert_eq!(program.len(), 2);
         assert!(differences(&program, &tests).is_empty());
     }

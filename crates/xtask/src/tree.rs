@@ -7,8 +7,12 @@ use std::process::Command;
 use crate::Result;
 
 /// The root of the repository, two folders above this crate.
+///
+/// Cargo says at run time where the crate is. The place it was compiled in can be another clone's, if both build into one
+/// folder.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_path_buf()
+    let crate_folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    Path::new(&crate_folder).ancestors().nth(2).unwrap_or_else(|| Path::new(".")).to_path_buf()
 }
 
 /// Every file with its content; paths are relative to the root, with `/` between folders.

@@ -51,11 +51,8 @@ impl NamedCall {
     }
 
     /// Any arguments may follow the name; binding checks them where it can say more.
-    pub(crate) fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        if types.is_empty() {
-            return plan_err!("`{}` takes the model's name as its first argument", self.function);
-        }
-        Ok(types.to_vec())
+    pub(crate) fn coerce(types: &[DataType]) -> Vec<DataType> {
+        types.to_vec()
     }
 
     pub(crate) fn not_bound<T>(&self) -> Result<T> {
@@ -96,7 +93,7 @@ macro_rules! named_call_udf {
                 &self,
                 types: &[arrow::datatypes::DataType],
             ) -> datafusion_common::Result<Vec<arrow::datatypes::DataType>> {
-                self.call.coerce(types)
+                Ok(super::NamedCall::coerce(types))
             }
 
             fn return_type(

@@ -60,8 +60,8 @@ impl fmt::Display for TreeError {
 
 impl Error for TreeError {}
 
-/// Checks all parts and returns the depth of the deepest tree.
-pub(super) fn check<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
+/// Checks all parts and returns the depth of each tree.
+pub(super) fn check<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeError> {
     if parts.outputs == 0 {
         return Err(TreeError::NoOutput);
     }
@@ -80,7 +80,7 @@ pub(super) fn check<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
     for (tree, &root) in parts.roots.iter().enumerate() {
         index("root", tree, root, parts.nodes.len())?;
     }
-    depth(parts)
+    depths(parts)
 }
 
 fn check_node<T: Real>(parts: &TreeParts<T>, at: usize, node: &Node<T>) -> Result<(), TreeError> {
@@ -121,11 +121,11 @@ enum Height {
     Known(usize),
 }
 
-/// Branches on the longest way to a leaf; an error if some way never ends.
-fn depth<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
+/// Branches on the longest way from each root to a leaf; an error if some way never ends.
+fn depths<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeError> {
     let mut heights = vec![Height::Unknown; parts.nodes.len()];
     let mut path: Vec<usize> = Vec::new();
-    let mut deepest = 0;
+    let mut depths = Vec::with_capacity(parts.roots.len());
     for &root in &parts.roots {
         path.push(root as usize);
         while let Some(&node) = path.last() {
@@ -138,10 +138,10 @@ fn depth<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
             }
         }
         if let Height::Known(height) = heights[root as usize] {
-            deepest = deepest.max(height);
+            depths.push(height);
         }
     }
-    Ok(deepest)
+    Ok(depths)
 }
 
 /// A child whose height must be known first, or `None` when the node's own height is known now.

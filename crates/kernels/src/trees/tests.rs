@@ -8,11 +8,21 @@ const SETS: [f32; 3] = [2.0, 3.0, 7.5];
 fn every_test_and_missing_values() {
     let nan = f32::NAN;
     // Test, values it accepts, values it refuses.
-    let cases: [(Test<f32>, &[f32], &[f32]); 7] = [
+    let cases: [(Test<f32>, &[f32], &[f32]); 17] = [
         (Test::Leq(1.0), &[1.0, -5.0, f32::NEG_INFINITY], &[1.5, nan]),
         (Test::Lt(1.0), &[0.5], &[1.0, 2.0, nan]),
         (Test::Gte(1.0), &[1.0, f32::INFINITY], &[0.5, nan]),
         (Test::Gt(1.0), &[1.5], &[1.0, nan]),
+        (Test::Lt(0.0), &[-1e-45], &[0.0, -0.0, nan]),
+        (Test::Lt(f32::NEG_INFINITY), &[], &[f32::NEG_INFINITY, 0.0, nan]),
+        (Test::Gte(f32::NEG_INFINITY), &[f32::NEG_INFINITY, 0.0], &[nan]),
+        (Test::Gt(nan), &[], &[0.0, nan]),
+        (Test::Leq(nan), &[], &[0.0, nan]),
+        (Test::Lt(nan), &[], &[0.0, nan]),
+        (Test::Eq(nan), &[], &[0.0, nan]),
+        (Test::Neq(nan), &[0.0, nan], &[]),
+        (Test::Eq(f32::NEG_INFINITY), &[f32::NEG_INFINITY], &[f32::MIN, nan]),
+        (Test::Neq(f32::INFINITY), &[f32::MAX, nan], &[f32::INFINITY]),
         (Test::Eq(0.0), &[0.0, -0.0], &[1.0, nan]),
         (Test::Neq(1.0), &[0.0, nan], &[1.0]),
         (Test::Member { first: 1, count: 2 }, &[3.0, 7.5], &[2.0, nan]),
@@ -183,10 +193,12 @@ fn wrong_parts_are_refused() {
 #[test]
 fn random_ensembles_agree_with_a_walk_row_by_row() {
     let mut random = Random(42);
-    for round in 0..40 {
+    for round in 0..80 {
         let aggregate = [Aggregate::Sum, Aggregate::Average, Aggregate::Min, Aggregate::Max][round % 4];
-        let parts = random_parts(&mut random, aggregate);
-        let rows = 1 + random.below(200);
+        // Half of them have no sets, so that all rows of a block go through them together.
+        let tests = if round % 8 < 4 { 6 } else { 7 };
+        let parts = random_parts(&mut random, aggregate, tests);
+        let rows = 1 + random.below(400);
         let columns: Vec<Vec<f32>> = (0..parts.features).map(|_| (0..rows).map(|_| random.value()).collect()).collect();
         let ensemble = TreeEnsemble::try_new(parts.clone()).expect("sound parts");
         let outputs = run(&ensemble, &columns);
@@ -237,7 +249,7 @@ fn walk(parts: &TreeParts<f32>, values: &[f32]) -> Vec<f32> {
     seen.iter().zip(&parts.base_values).map(|(weights, base)| put_together(weights) + base).collect()
 }
 
-fn random_parts(random: &mut Random, aggregate: Aggregate) -> TreeParts<f32> {
+fn random_parts(random: &mut Random, aggregate: Aggregate, tests: usize) -> TreeParts<f32> {
     let outputs = 1 + random.below(3);
     let mut parts = TreeParts {
         nodes: Vec::new(),
@@ -251,13 +263,13 @@ fn random_parts(random: &mut Random, aggregate: Aggregate) -> TreeParts<f32> {
     };
     for _ in 0..1 + random.below(8) {
         let depth = random.below(7);
-        let root = random_node(random, &mut parts, depth);
+        let root = random_node(random, &mut parts, depth, tests);
         parts.roots.push(root);
     }
     parts
 }
 
-fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize) -> u32 {
+fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize, kinds: usize) -> u32 {
     let node = if depth == 0 || random.below(6) == 0 {
         let first = parts.leaf_weights.len() as u32;
         let count = random.below(4) as u32;
@@ -267,7 +279,7 @@ fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize) ->
         }
         Node::Leaf(Leaf { first, count })
     } else {
-        let threshold = random.finite();
+        let threshold = random.threshold();
         let tests = [
             Test::Leq(threshold),
             Test::Lt(threshold),
@@ -279,10 +291,10 @@ fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize) ->
         ];
         Node::Branch(Branch {
             feature: random.below(parts.features) as u32,
-            test: tests[random.below(tests.len())],
+            test: tests[random.below(kinds)],
             missing_tracks_true: random.below(2) == 0,
-            true_child: random_node(random, parts, depth - 1),
-            false_child: random_node(random, parts, depth - 1),
+            true_child: random_node(random, parts, depth - 1, kinds),
+            false_child: random_node(random, parts, depth - 1, kinds),
         })
     };
     parts.nodes.push(node);
@@ -350,11 +362,21 @@ impl Random {
         self.below(21) as f32 * 0.75 - 7.5
     }
 
+    fn threshold(&mut self) -> f32 {
+        match self.below(40) {
+            0 => f32::INFINITY,
+            1 => -0.0,
+            2 => f32::MIN,
+            _ => self.finite(),
+        }
+    }
+
     fn value(&mut self) -> f32 {
         match self.below(12) {
             0 => f32::NAN,
             1 => f32::INFINITY,
-            2 => -0.0,
+            2 => f32::NEG_INFINITY,
+            3 => -0.0,
             _ => self.finite(),
         }
     }

@@ -55,7 +55,7 @@ pub(crate) fn probabilities_array(
 ) -> Result<ArrayRef> {
     let floats: Vec<ArrayRef> = arrays.iter().map(|array| cast(array, &DataType::Float32)).collect::<Result<_, _>>()?;
     match data_type {
-        DataType::Struct(fields) => struct_array(fields, floats, answered),
+        DataType::Struct(fields) => struct_array(fields, &floats, answered),
         _ => list_array(&packed(&floats)?, data_type, answered),
     }
 }
@@ -64,15 +64,13 @@ pub(crate) fn probabilities_array(
 pub(crate) fn raw_array(columns: &OutputColumns, arrays: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef> {
     match (columns, data_type) {
         (OutputColumns::List(_), _) => packed(arrays),
-        (OutputColumns::Classes(..), DataType::Struct(fields)) => struct_array(fields, arrays.to_vec(), None),
+        (OutputColumns::Classes(..), DataType::Struct(fields)) => struct_array(fields, arrays, None),
         _ => arrays.first().cloned().ok_or_else(|| Error::Internal("an output without a column".to_string())),
     }
 }
 
-/// A struct of these columns.
-///
-/// Its fields carry the struct's NULLs as well: whoever reads a field of a struct reads the field's own validity.
-pub(crate) fn struct_array(fields: &Fields, arrays: Vec<ArrayRef>, answered: Option<&NullBuffer>) -> Result<ArrayRef> {
+/// A struct of these columns. A row without an answer is NULL, and so are its fields: who reads one may not ask the struct.
+pub(crate) fn struct_array(fields: &Fields, arrays: &[ArrayRef], answered: Option<&NullBuffer>) -> Result<ArrayRef> {
     let arrays = arrays.iter().map(|array| with_nulls(array, answered)).collect::<Result<_>>()?;
     Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, answered.cloned())?))
 }
@@ -96,9 +94,9 @@ fn list_array(array: &ArrayRef, data_type: &DataType, answered: Option<&NullBuff
 
 /// `array` with these NULLs, at every level of a struct.
 fn with_nulls(array: &ArrayRef, answered: Option<&NullBuffer>) -> Result<ArrayRef> {
-    match (answered, array.data_type()) {
+    match (answered, array.as_struct_opt()) {
         (None, _) => Ok(Arc::clone(array)),
-        (Some(_), DataType::Struct(fields)) => struct_array(fields, array.as_struct().columns().to_vec(), answered),
-        (Some(answered), _) => Ok(make_array(array.to_data().into_builder().nulls(Some(answered.clone())).build()?)),
+        (Some(_), Some(inner)) => struct_array(inner.fields(), inner.columns(), answered),
+        (Some(answered), None) => Ok(make_array(array.to_data().into_builder().nulls(Some(answered.clone())).build()?)),
     }
 }

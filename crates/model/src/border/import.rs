@@ -132,19 +132,21 @@ fn import_list(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
         let answered = apply_policy(feature, nulls, &mut refused);
         return Ok(Imported { column: packed(feature, width, rows, &column)?, answered, refused });
     };
-    let mut refused = Vec::new();
+    let mut refused: Vec<(usize, String)> = Vec::new();
+    let mut misfits = vec![false; rows];
     let mut positions: Vec<Option<u64>> = Vec::with_capacity(rows * width);
     for row in 0..rows {
         let fits = lengths[row] == width && array.is_valid(row);
         if array.is_valid(row) && !fits {
             let got = lengths[row];
+            misfits[row] = true;
             refused.push((row, format!("feature `{}` is a list of {got} elements instead of {width}", feature.name)));
         }
         positions.extend((0..width).map(|at| fits.then_some((starts[row] + at) as u64)));
     }
     let (converted, _) = convert(feature, &values, &feature.data_type)?;
     let elements = take(&converted, &UInt64Array::from(positions), None)?;
-    let whole = |row: usize| elements.slice(row * width, width).null_count() == 0;
+    let whole = |row: usize| misfits[row] || elements.slice(row * width, width).null_count() == 0;
     let missing = match feature.null_policy {
         NullPolicy::Missing => array.logical_nulls(),
         _ if elements.null_count() == 0 => None,

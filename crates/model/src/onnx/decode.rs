@@ -56,7 +56,10 @@ fn decode_error(bytes: &[u8], error: &prost::DecodeError) -> Error {
     if text.contains("recursion limit") {
         return malformed("messages are nested too deeply");
     }
-    let reason = text.rsplit(": ").next().unwrap_or_default();
+    if bytes.starts_with(b"PK\x03\x04") {
+        return malformed("the file is a ZIP archive; export the model to ONNX");
+    }
+    let reason = text.split_once("message: ").map_or(text.as_str(), |(_, reason)| reason);
     malformed(format!("not a protocol buffer of ONNX ({reason})"))
 }
 

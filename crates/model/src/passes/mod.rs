@@ -13,9 +13,6 @@ mod one_hot_tree;
 mod tree_features;
 mod uses;
 
-#[cfg(test)]
-mod tests;
-
 use crate::program::{ColumnId, Program};
 
 /// Which passes run.
@@ -87,3 +84,6 @@ pub(crate) fn optimise(mut program: Program, wanted: &[ColumnId], options: &Pass
     }
     program
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! Models through `Model::run`, compared with ONNX Runtime.
 
+mod border;
 mod compare;
 mod files;
 mod fixtures;
 mod hostile;
 mod operators;
 mod reference;
+mod signatures;

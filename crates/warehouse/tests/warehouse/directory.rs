@@ -39,6 +39,7 @@ fn what_is_no_database_is_refused() {
     let clean = |error: foretell_warehouse::Error| chain(&error).replace(&dir.path().display().to_string(), "<dir>");
     insta::assert_snapshot!(clean(Warehouse::open(dir.path()).expect_err("not empty")), @"");
     insta::assert_snapshot!(clean(Warehouse::open(&file).expect_err("a file")), @"");
+    insta::assert_snapshot!(clean(Warehouse::open(&dir.path().join("50%25/db")).expect_err("escape")), @"");
     fs::write(dir.path().join("foretell.json"), r#"{"format": 2, "later": true}"#).expect("write");
     insta::assert_snapshot!(clean(Warehouse::open(dir.path()).expect_err("newer")), @"");
     fs::write(dir.path().join("foretell.json"), r#"{"format": "#).expect("write");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::catalog::MemoryCatalogProvider;
 use datafusion::error::DataFusionError;
@@ -14,7 +14,7 @@ use foretell_warehouse::{CommitInfo, OnExisting, Result, Warehouse, WarehouseSch
 use tempfile::TempDir;
 
 pub struct Database {
-    pub dir: TempDir,
+    _dir: TempDir,
     pub warehouse: Warehouse,
     pub ctx: SessionContext,
 }
@@ -24,7 +24,7 @@ impl Database {
         let dir = tempfile::tempdir().expect("temporary directory");
         let warehouse = Warehouse::open(&dir.path().join("db")).expect("new database");
         let ctx = session(&warehouse, CommitInfo::default());
-        Self { dir, warehouse, ctx }
+        Self { _dir: dir, warehouse, ctx }
     }
 
     /// The same directory as another process would see it.
@@ -35,6 +35,13 @@ impl Database {
     pub async fn create(&self, name: &str, sql: &str, on_existing: OnExisting) -> Result<Option<u64>> {
         let (schema, streams) = query(&self.ctx, sql).await;
         self.warehouse.create_table(name, &schema, streams, on_existing, &CommitInfo::default()).await
+    }
+
+    /// `CREATE TABLE name (...)`
+    pub async fn declare(&self, name: &str, columns: &Schema) {
+        let info = CommitInfo::default();
+        let rows = self.warehouse.create_table(name, columns, vec![], OnExisting::Fail, &info).await;
+        assert_eq!(rows.expect("create"), Some(0));
     }
 
     pub async fn append(&self, name: &str, sql: &str) -> Result<u64> {

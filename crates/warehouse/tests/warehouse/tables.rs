@@ -50,8 +50,7 @@ async fn insert_statements_append_and_overwrite() {
         Field::new("name", DataType::Utf8View, true),
         Field::new("p", DataType::Float64, true),
     ]);
-    let create = db.warehouse.create_table("t", &columns, vec![], OnExisting::Fail, &CommitInfo::default());
-    assert_eq!(create.await.expect("create"), Some(0));
+    db.declare("t", &columns).await;
     insta::assert_snapshot!(db.show("INSERT INTO t VALUES (1, 'a', 0.5), (2, 'b', 0.25)").await, @"");
     db.sql("INSERT INTO t (name, id) SELECT 'c', 3").await.expect("insert");
     insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY id").await, @"");
@@ -66,8 +65,7 @@ async fn rows_that_do_not_fit_are_refused() {
     let db = Database::new();
     let columns =
         Schema::new(vec![Field::new("id", DataType::Int32, false), Field::new("label", DataType::Utf8, true)]);
-    let create = db.warehouse.create_table("t", &columns, vec![], OnExisting::Fail, &CommitInfo::default());
-    create.await.expect("create");
+    db.declare("t", &columns).await;
     let fails = async |sql| chain(&db.append("t", sql).await.expect_err("does not fit"));
     insta::assert_snapshot!(fails("SELECT 1::INT AS id, 2 AS extra").await, @"");
     insta::assert_snapshot!(fails("SELECT 'x' AS label").await, @"");
@@ -111,6 +109,21 @@ async fn odd_names_work() {
         assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 14, "{name}");
     }
     assert_eq!(db.warehouse.table_names().expect("names"), ["100%", "SELECT", "Zażółć", "a.b/c", "my table"]);
+}
+
+#[tokio::test]
+async fn odd_directories_work() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for part in ["my data", "zażółć", "a#b?c=d", "100%"] {
+        let path = dir.path().join(part).join("db");
+        let warehouse = foretell_warehouse::Warehouse::open(&path).expect(part);
+        let ctx = session(&warehouse, CommitInfo::default());
+        let (schema, streams) = query(&ctx, "SELECT 1::BIGINT AS id").await;
+        warehouse.create_table("t", &schema, streams, OnExisting::Fail, &CommitInfo::default()).await.expect(part);
+        ctx.sql("INSERT INTO t SELECT id FROM t").await.expect(part).collect().await.expect(part);
+        let rows = ctx.sql("SELECT count(*) FROM t").await.expect(part).collect().await.expect(part);
+        assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 2, "{part}");
+    }
 }
 
 #[tokio::test]

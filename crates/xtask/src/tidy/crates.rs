@@ -64,7 +64,9 @@ pub fn check_versions(tree: &Tree, found: &mut Vec<Violation>) {
         }
         for place in places.iter().skip(1) {
             let version = lines.get(place + 1).and_then(|line| line.split('"').nth(1)).unwrap_or("unknown");
-            let what = format!("a second version of `{package}`, {version}; `cargo tree -i {package}@{version}` shows who wants it");
+            let what = format!(
+                "a second version of `{package}`, {version}; `cargo tree -i {package}@{version}` shows who wants it"
+            );
             found.push(Violation::new(path, place + 1, "one-version", what));
         }
     }
@@ -83,7 +85,9 @@ mod tests {
 
     #[test]
     fn imports_go_one_way() {
-        assert!(imports("foretell-model", "[dependencies]\narrow = \"1\"\nforetell-kernels.workspace = true").is_empty());
+        assert!(
+            imports("foretell-model", "[dependencies]\narrow = \"1\"\nforetell-kernels.workspace = true").is_empty()
+        );
         assert_eq!(
             imports("foretell-model", "[dependencies]\nforetell-udfs.workspace = true"),
             ["4: `foretell-model` must not import `foretell-udfs`"]

@@ -35,12 +35,12 @@ pub fn parse(text: &str) -> Manifest<'_> {
             }
             continue;
         }
-        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
-        let key = key.split('.').next().unwrap_or(key).trim().trim_matches('"');
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let key = key.split('.').next().unwrap_or(key).trim();
         if section == "package" && key == "name" {
             manifest.package = first_string(value);
         } else if let Some(dev) = dependency_table(section)
-            && !key.contains(' ')
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         {
             let package = value.split_once("package").and_then(|(_, rest)| first_string(rest)).unwrap_or(key);
             manifest.dependencies.push(Dependency { package, dev, line: number });

@@ -8,8 +8,7 @@ use crate::tree::Tree;
 const NO_FUNCTION: [&str; 4] = ["mod.rs", "named.rs", "model.rs", "label_probabilities.rs"];
 
 /// Folders that exist on one machine only.
-const WORDS: [&str; 3] =
-    [concat!("/", "root", "/"), concat!("/", "work", "/"), concat!("shared", "/", "reference")];
+const WORDS: [&str; 3] = [concat!("/", "root", "/"), concat!("/", "work", "/"), concat!("shared", "/", "reference")];
 
 /// Checks that the index of the scripts names every script.
 pub fn check_scripts(tree: &Tree, found: &mut Vec<Violation>) {
@@ -28,7 +27,8 @@ pub fn check_scripts(tree: &Tree, found: &mut Vec<Violation>) {
 pub fn check_functions(tree: &Tree, found: &mut Vec<Violation>) {
     for (path, text) in tree.texts(is_function) {
         if !text.contains("#[user_doc(") {
-            let what = "a SQL function carries `user_doc`; a file without one is listed in crates/xtask/src/tidy/pages.rs";
+            let what =
+                "a SQL function carries `user_doc`; a file without one is listed in crates/xtask/src/tidy/pages.rs";
             found.push(Violation::new(path, 1, "user-doc", what));
         }
     }
@@ -64,7 +64,8 @@ mod tests {
     fn scripts_are_in_the_index() {
         let mut found = Vec::new();
         let index = "- [a](a.sql)\n- `b.sql`: b\n";
-        let files = [("sql/README.md", index), ("sql/a.sql", ""), ("sql/b.sql", ""), ("sql/c.sql", ""), ("sql/x/d.sql", "")];
+        let files =
+            [("sql/README.md", index), ("sql/a.sql", ""), ("sql/b.sql", ""), ("sql/c.sql", ""), ("sql/x/d.sql", "")];
         check_scripts(&Tree::of(&files), &mut found);
         let paths: Vec<&str> = found.iter().map(|violation| violation.path.as_str()).collect();
         assert_eq!(paths, ["sql/c.sql"]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
-use super::rearrange::show;
+use super::elements::show;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::Builder;

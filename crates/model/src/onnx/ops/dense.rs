@@ -9,14 +9,15 @@ use foretell_kernels::linear::LinearModel;
 
 use super::axes::input;
 use super::broadcast::Element;
+use super::elements::show;
 use super::elementwise::{binary, binary_column, convert};
-use super::rearrange::{show, transpose_block};
+use super::rearrange::transpose_block;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::Builder;
 use crate::onnx::fact::{Axis, Block, Fact, volume};
 use crate::onnx::node::Node;
-use crate::program::{BinaryOp, ColumnId, Op, ReduceOp, Tensor};
+use crate::program::{BinaryOp, ColumnId, Kernel, Op, ReduceOp, SupportVectors, Tensor, UnaryOp};
 
 /// A constant matrix, `rows` by `columns`.
 pub(crate) struct Matrix {
@@ -215,4 +216,35 @@ fn scaled(values: &ArrayRef, factor: f32) -> Result<ArrayRef> {
             cast(&wide, values.data_type())?
         }
     })
+}
+
+/// CDist of com.microsoft: the distances between a row and each of some constant points.
+pub(crate) fn distances(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let block = builder.block(node, input(node, inputs, 0)?)?;
+    let Fact::Constant(points) = input(node, inputs, 1)? else {
+        return Err(node.unsupported("its points depend on the row"));
+    };
+    let ([count, features], Some(vectors)) = (&points.shape[..], points.values.as_primitive_opt::<Float32Type>())
+    else {
+        return Err(node.unsupported("its points are no matrix of floats"));
+    };
+    if block.batch != Some(0) || block.shape != [*features] || block.data_type != DataType::Float32 {
+        return Err(
+            node.malformed(format!("it measures from {} to points of {features} features", show(&block.dims())))
+        );
+    }
+    let vectors =
+        SupportVectors { vectors: vectors.values().to_vec(), features: *features, kernel: Kernel::SquaredDistance };
+    let types = vec![DataType::Float32; *count];
+    let mut columns = builder.push(node, Op::SupportVectors(Arc::new(vectors)), block.columns, types)?;
+    match node.text("metric")?.unwrap_or("sqeuclidean") {
+        "sqeuclidean" => {}
+        "euclidean" => {
+            for column in &mut columns {
+                *column = builder.one(node, Op::Unary(UnaryOp::Sqrt), vec![*column], DataType::Float32)?;
+            }
+        }
+        other => return Err(node.unsupported(format!("the metric `{other}`"))),
+    }
+    Ok(vec![Fact::Block(Block { data_type: DataType::Float32, shape: vec![*count], batch: Some(0), columns })])
 }

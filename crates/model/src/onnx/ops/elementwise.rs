@@ -9,14 +9,28 @@ use arrow::datatypes::{DataType, Float32Type};
 use super::axes::input;
 use super::broadcast::{Element, elementwise};
 use crate::error::Result;
-use crate::onnx::builder::{Builder, evaluated, integers};
+use crate::onnx::builder::{Builder, integers};
 use crate::onnx::fact::{Dim, Dims, Fact};
 use crate::onnx::node::Node;
 use crate::onnx::tensor::arrow_type;
-use crate::program::{BinaryOp, ColumnId, Op, Operands, Tensor, UnaryOp};
+use crate::program::{BinaryOp, ColumnId, Op, Operands, RowFailures, Tensor, UnaryOp};
+
+/// A function of one operand over all elements of a constant: they are the rows of one column.
+fn constant(node: &Node, tensor: &Tensor, op: &Op) -> Result<Fact> {
+    let mut failures = RowFailures::default();
+    let mut columns = op.run(&[Arc::clone(&tensor.values)], tensor.values.len(), &mut failures)?;
+    match (failures.first(), columns.pop()) {
+        (None, Some(values)) => Ok(Fact::Constant(Tensor { shape: tensor.shape.clone(), values })),
+        (Some((_, why)), _) => Err(node.malformed(format!("a constant cannot be computed: {why}"))),
+        (None, None) => Err(node.malformed("no value")),
+    }
+}
 
 /// One operand: `op` for every element.
 pub(crate) fn unary(builder: &mut Builder, node: &Node, inputs: &[Fact], op: UnaryOp) -> Result<Vec<Fact>> {
+    if let Fact::Constant(tensor) = input(node, inputs, 0)? {
+        return Ok(vec![constant(node, tensor, &Op::Unary(op))?]);
+    }
     let block = builder.block(node, input(node, inputs, 0)?)?;
     let data_type = match op {
         UnaryOp::IsNan | UnaryOp::IsInf => DataType::Boolean,
@@ -88,6 +102,10 @@ fn is_comparison(op: BinaryOp) -> bool {
 pub(crate) fn binary(builder: &mut Builder, node: &Node, inputs: &[Fact], op: BinaryOp) -> Result<Vec<Fact>> {
     if inputs.iter().any(|fact| matches!(fact, Fact::Dims(_))) {
         return dims_arithmetic(node, inputs, op);
+    }
+    let any_number = matches!(node.op_type(), "Max" | "Mean" | "Min" | "Sum");
+    if !any_number && inputs.len() != 2 {
+        return Err(node.malformed(format!("it has {} inputs instead of 2", inputs.len())));
     }
     check_old_broadcast(node)?;
     let mut result = input(node, inputs, 0)?.clone();
@@ -197,14 +215,8 @@ pub(crate) fn convert(builder: &mut Builder, node: &Node, value: &Fact, to: &Dat
     if value.data_type() == Some(to) {
         return Ok(value.clone());
     }
-    if value.is_constant() {
-        return evaluated(builder.limits, |scratch| {
-            let block = scratch.block(node, value)?;
-            let columns = scratch.cast(node, &block.columns, to)?;
-            Ok(vec![Fact::Block(block.with_columns(to.clone(), columns))])
-        })?
-        .pop()
-        .ok_or_else(|| node.malformed("no value"));
+    if let Fact::Constant(tensor) = value {
+        return constant(node, tensor, &Op::Cast(to.clone()));
     }
     let block = builder.block(node, value)?;
     let columns = builder.cast(node, &block.columns, to)?;

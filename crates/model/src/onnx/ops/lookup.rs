@@ -7,8 +7,9 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
 
 use super::axes::{axis_of, input};
+use super::elements::{positions, show};
 use super::elementwise::convert;
-use super::rearrange::{gather_constant, positions, show};
+use super::rearrange::gather_constant;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin, integers};

@@ -3,12 +3,18 @@
 pub(crate) mod axes;
 pub(crate) mod broadcast;
 mod dense;
-pub(crate) mod elementwise;
+mod elements;
+mod elementwise;
 mod generate;
+mod join;
 mod lookup;
 mod ml;
-pub(crate) mod rearrange;
+mod rearrange;
 mod reduce;
+mod reshape;
+
+pub(crate) use join::stack;
+pub(crate) use rearrange::pick_along;
 
 use super::builder::{Builder, evaluated};
 use super::fact::Fact;
@@ -35,26 +41,30 @@ pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
     computed(builder, node, inputs)
 }
 
-/// Operators that move elements or make constants, and take constants as they are.
+/// Operators that move elements, make constants, or compute them at once.
 fn rearranged(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {
+    if let (Some(op), [Fact::Constant(_)]) = (elementwise::unary_op(node)?, inputs) {
+        return elementwise::unary(builder, node, inputs, op).map(Some);
+    }
     Ok(Some(match node.op_type() {
-        "Concat" => rearrange::concat(builder, node, inputs)?,
+        "Cast" => elementwise::cast_op(builder, node, inputs)?,
+        "Concat" => join::concat(builder, node, inputs)?,
         "Constant" => generate::constant(builder, node)?,
         "ConstantOfShape" => generate::constant_of_shape(builder, node, inputs)?,
         "Dropout" | "Identity" => rearrange::identity(node, inputs)?,
         "Expand" => rearrange::expand(builder, node, inputs)?,
-        "Flatten" => rearrange::flatten(builder, node, inputs)?,
+        "Flatten" => reshape::flatten(builder, node, inputs)?,
         "Gather" => lookup::gather(builder, node, inputs)?,
         "Range" => generate::range(builder, node, inputs)?,
-        "Reshape" => rearrange::reshape(builder, node, inputs)?,
+        "Reshape" => reshape::reshape(builder, node, inputs)?,
         "Shape" => generate::shape(node, inputs)?,
         "Size" => generate::size(node, inputs)?,
         "Slice" => rearrange::slice(builder, node, inputs)?,
-        "Split" => rearrange::split(builder, node, inputs)?,
-        "Squeeze" => rearrange::squeeze(builder, node, inputs)?,
+        "Split" => join::split(builder, node, inputs)?,
+        "Squeeze" => reshape::squeeze(builder, node, inputs)?,
         "Tile" => rearrange::tile(builder, node, inputs)?,
         "Transpose" => rearrange::transpose(builder, node, inputs)?,
-        "Unsqueeze" => rearrange::unsqueeze(builder, node, inputs)?,
+        "Unsqueeze" => reshape::unsqueeze(builder, node, inputs)?,
         _ => return Ok(None),
     }))
 }
@@ -64,6 +74,7 @@ fn computed(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<F
     let facts = match node.domain() {
         "" => general(builder, node, inputs)?,
         "ai.onnx.ml" => ml::lower(builder, node, inputs)?,
+        "com.microsoft" if node.op_type() == "CDist" => Some(dense::distances(builder, node, inputs)?),
         _ => None,
     };
     facts.ok_or_else(|| node.unsupported(""))
@@ -82,7 +93,6 @@ fn general(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option
     Ok(Some(match node.op_type() {
         "ArgMax" => reduce::arg_extreme(builder, node, inputs, true)?,
         "ArgMin" => reduce::arg_extreme(builder, node, inputs, false)?,
-        "Cast" => elementwise::cast_op(builder, node, inputs)?,
         "Clip" => elementwise::clip(builder, node, inputs)?,
         "CumSum" => reduce::cum_sum(builder, node, inputs)?,
         "GatherElements" => lookup::gather_elements(builder, node, inputs)?,

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 
 use super::axes::{attribute_or_input, axis_of, input};
-use super::rearrange::show;
+use super::elements::show;
 use crate::error::Result;
 use crate::onnx::builder::{Builder, Origin, integers};
 use crate::onnx::fact::{Axis, Block, Fact, strides, volume};

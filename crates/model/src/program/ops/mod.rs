@@ -265,7 +265,7 @@ impl Op {
             Self::Cast(to) => *to != DataType::Utf8 && inputs.any(|from| *from == DataType::Utf8),
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
-            Self::Take(_) | Self::PickColumn | Self::Binarize { .. } | Self::Island(_) => true,
+            Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
             _ => false,
         }
     }

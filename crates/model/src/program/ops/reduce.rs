@@ -139,8 +139,7 @@ where
     for row in 0..rows {
         order.clear();
         order.extend(0..columns.len());
-        // A stable sort: equal values stay in the order of their columns.
-        order.sort_by(|&a, &b| {
+        sort(&mut order, &|a, b| {
             let order = compare(columns[a][row], columns[b][row]);
             if largest { order.reverse() } else { order }
         });
@@ -151,6 +150,11 @@ where
     }
     let found = found.into_iter().map(column::<T>);
     Ok(found.chain(places.into_iter().map(column::<Int64Type>)).collect())
+}
+
+/// A stable sort, so that equal values stay in the order of their columns. Compiled once, not for every type.
+fn sort(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
+    order.sort_by(|&a, &b| compare(a, b));
 }
 
 /// Numerical order, with NaN above all numbers.

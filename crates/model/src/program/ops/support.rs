@@ -28,6 +28,10 @@ pub(crate) enum Kernel {
     Gaussian { gamma: f32 },
     /// `tanh(gamma x·v + offset)`
     Sigmoid { gamma: f32, offset: f32 },
+    /// `|x - v|²`
+    SquaredDistance,
+    /// The sum of the absolute differences of `x` and `v`.
+    ManhattanDistance,
 }
 
 impl SupportVectors {
@@ -41,7 +45,10 @@ impl SupportVectors {
             let mut sums = vec![0.0; rows];
             for (values, &coordinate) in columns.iter().zip(vector) {
                 match self.kernel {
-                    Kernel::Gaussian { .. } => add(&mut sums, values, |x| (x - coordinate) * (x - coordinate)),
+                    Kernel::Gaussian { .. } | Kernel::SquaredDistance => {
+                        add(&mut sums, values, |x| (x - coordinate) * (x - coordinate))
+                    }
+                    Kernel::ManhattanDistance => add(&mut sums, values, |x| (x - coordinate).abs()),
                     _ => add(&mut sums, values, |x| x * coordinate),
                 }
             }
@@ -61,7 +68,7 @@ fn add(sums: &mut [f32], values: &[f32], term: impl Fn(f32) -> f32) {
 impl Kernel {
     fn finish(self, sum: f32) -> f32 {
         match self {
-            Self::Linear => sum,
+            Self::Linear | Self::SquaredDistance | Self::ManhattanDistance => sum,
             Self::Polynomial { gamma, offset, degree } => (gamma * sum + offset).powf(degree),
             Self::Gaussian { gamma } => (-gamma * sum).exp(),
             Self::Sigmoid { gamma, offset } => (gamma * sum + offset).tanh(),

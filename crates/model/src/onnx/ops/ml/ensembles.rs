@@ -65,9 +65,7 @@ fn finish_targets(
 
 /// TreeEnsembleClassifier.
 pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let classes = class_labels(node, "classlabels_int64s", "classlabels_strings")?
-        .ok_or_else(|| node.malformed("it has no class labels"))?;
-    Limits::check("classes", "classes", classes.len() as u64, builder.limits.classes)?;
+    let classes = class_labels(builder, node, "classlabels_int64s", "classlabels_strings")?;
     let trees = read(builder, node, &CLASSES)?;
     let base_values = numbers(builder, node, "base_values")?;
     let transform = PostTransform::of(node)?;

@@ -55,8 +55,7 @@ pub(crate) fn linear_regressor(builder: &mut Builder, node: &Node, inputs: &[Fac
 
 /// LinearClassifier.
 pub(crate) fn linear_classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let classes = class_labels(node, "classlabels_ints", "classlabels_strings")?
-        .ok_or_else(|| node.malformed("it has no class labels"))?;
+    let classes = class_labels(builder, node, "classlabels_ints", "classlabels_strings")?;
     let intercepts = node.floats("intercepts")?.map_or(0, <[f32]>::len);
     let outputs = if intercepts == 0 { classes.len() } else { intercepts };
     let transform = PostTransform::of(node)?;

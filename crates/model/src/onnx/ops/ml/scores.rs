@@ -9,10 +9,12 @@ use arrow::array::{Array, ArrayRef, Float32Array, Int64Array, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::{Block, Fact};
 use crate::onnx::node::Node;
 use crate::onnx::ops::broadcast::Element;
+use crate::onnx::ops::elements::show;
 use crate::onnx::ops::elementwise::binary_column;
 use crate::program::{AcrossOp, BinaryOp, ColumnId, LabelChoice, LabelRule, Op, UnaryOp};
 
@@ -89,14 +91,14 @@ pub(crate) fn complement(builder: &mut Builder, node: &Node, score: ColumnId) ->
 }
 
 /// The labels of a classifier, from whichever attribute has them.
-pub(crate) fn class_labels(node: &Node, integers: &str, texts: &str) -> Result<Option<ArrayRef>> {
-    if let Some(texts) = node.texts(texts)?.filter(|texts| !texts.is_empty()) {
-        return Ok(Some(Arc::new(StringArray::from(texts))));
-    }
-    Ok(node.ints(integers)?.filter(|integers| !integers.is_empty()).map(|integers| {
-        let integers: ArrayRef = Arc::new(Int64Array::from(integers.to_vec()));
-        integers
-    }))
+pub(crate) fn class_labels(builder: &Builder, node: &Node, integers: &str, texts: &str) -> Result<ArrayRef> {
+    let classes: ArrayRef = match (node.texts(texts)?, node.ints(integers)?) {
+        (Some(texts), _) if !texts.is_empty() => Arc::new(StringArray::from(texts)),
+        (_, Some(integers)) if !integers.is_empty() => Arc::new(Int64Array::from(integers.to_vec())),
+        _ => return Err(node.malformed("it has no class labels")),
+    };
+    Limits::check("classes", "classes", classes.len() as u64, builder.limits.classes)?;
+    Ok(classes)
 }
 
 /// The label column of a classifier.
@@ -131,7 +133,7 @@ pub(crate) fn features(builder: &mut Builder, node: &Node, fact: &Fact) -> Resul
     let block = builder.block(node, fact)?;
     let one_row = block.batch.is_none() && block.shape.len() <= 2;
     if !one_row && (block.batch != Some(0) || block.shape.len() > 1) {
-        let dims = crate::onnx::ops::rearrange::show(&block.dims());
+        let dims = show(&block.dims());
         return Err(node.unsupported(format!("its input is {dims} instead of [N, k]")));
     }
     Ok(block)

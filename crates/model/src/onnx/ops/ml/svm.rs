@@ -81,8 +81,7 @@ fn is_positive(builder: &mut Builder, node: &Node, score: ColumnId) -> Result<Co
 
 /// SVMClassifier.
 pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let classes = class_labels(node, "classlabels_ints", "classlabels_strings")?
-        .ok_or_else(|| node.malformed("it has no class labels"))?;
+    let classes = class_labels(builder, node, "classlabels_ints", "classlabels_strings")?;
     let per_class: Option<Vec<usize>> =
         node.ints("vectors_per_class")?.unwrap_or_default().iter().map(|&count| usize::try_from(count).ok()).collect();
     let per_class = per_class.filter(|counts| counts.len() == classes.len());

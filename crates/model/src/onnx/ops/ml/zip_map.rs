@@ -12,8 +12,7 @@ use crate::onnx::ops::axes::input;
 
 /// ZipMap.
 pub(crate) fn zip_map(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let classes = class_labels(node, "classlabels_int64s", "classlabels_strings")?
-        .ok_or_else(|| node.malformed("it has no class labels"))?;
+    let classes = class_labels(builder, node, "classlabels_int64s", "classlabels_strings")?;
     let block = builder.block(node, input(node, inputs, 0)?)?;
     if block.columns.len() != classes.len() {
         return Err(node.malformed(format!("{} scores for {} classes", block.columns.len(), classes.len())));

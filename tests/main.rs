@@ -2,5 +2,6 @@
 
 mod cli;
 mod durability;
+mod remote;
 mod scripts;
 mod util;

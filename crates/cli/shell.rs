@@ -119,21 +119,21 @@ impl Shell {
         // A set of one, because it cancels its task when it is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(answer(self.session.clone(), statement.to_owned(), sender), &self.workers);
-        let end = self.show(&mut events, rows_max).await?;
+        let footer = self.show(&mut events, rows_max).await?;
         while let Some(ended) = tasks.join_next().await {
             ended
                 .map_err(|error| Failure::message(format!("the statement stopped by a bug in foretell: {error}")))??;
         }
-        self.write_footer(end, started.elapsed())
+        self.write_footer(footer, started.elapsed())
     }
 
     /// Prints what the statement hands over until it ends.
-    async fn show(&mut self, events: &mut Receiver<Event>, rows_max: Option<usize>) -> Result<Option<String>, Failure> {
+    async fn show(&mut self, events: &mut Receiver<Event>, rows_max: Option<usize>) -> Result<Footer, Failure> {
         let mut printer: Option<Box<dyn Printer>> = None;
         let mut rows = 0;
         while let Some(event) = events.recv().await {
             match (event, &mut printer) {
-                (Event::Done(message), _) => return Ok(Some(message)),
+                (Event::Done(message), _) => return Ok(Footer { message, note: None }),
                 (Event::Start(schema), _) => printer = Some(self.printer(&schema, rows_max)),
                 (Event::Batch(batch), Some(printer)) => {
                     rows += batch.num_rows();
@@ -143,12 +143,12 @@ impl Shell {
                 (Event::End, Some(printer)) => {
                     printer.finish(&mut self.out)?;
                     self.out.flush()?;
-                    return Ok(self.rows_message(rows, rows_max, printer.note()));
+                    return Ok(self.rows_told(rows, rows_max, printer.note()));
                 }
                 (Event::Batch(_) | Event::End, None) => {}
             }
         }
-        Ok(None)
+        Ok(Footer::default())
     }
 
     fn printer(&self, schema: &SchemaRef, rows_max: Option<usize>) -> Box<dyn Printer> {
@@ -166,37 +166,54 @@ impl Shell {
         self.interactive && !self.redirected
     }
 
-    fn rows_message(&self, rows: usize, rows_max: Option<usize>, note: Option<String>) -> Option<String> {
+    /// What is told after rows: their number, and what of them is not shown.
+    fn rows_told(&self, rows: usize, rows_max: Option<usize>, note: Option<String>) -> Footer {
         if self.display.format != Format::Table {
-            return None;
+            return Footer::default();
         }
         let mut message = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
         if let Some(shown) = rows_max.filter(|max| rows > *max) {
             message.push_str(&format!(" ({shown} shown)"));
         }
-        if let Some(note) = note {
-            message.push_str(&format!(", {note}"));
-        }
-        Some(message)
+        Footer { message, note }
     }
 
     /// What follows a result. The output of scripts holds results and nothing else, so there the time, if it is
     /// wanted, goes to standard error.
-    fn write_footer(&mut self, message: Option<String>, elapsed: Duration) -> Result<(), Failure> {
+    fn write_footer(&mut self, footer: Footer, elapsed: Duration) -> Result<(), Failure> {
         let time = self.display.timing.then(|| format_elapsed(elapsed));
-        if !self.interactive {
-            if let Some(time) = time {
-                // When standard error is closed there is nobody to tell.
-                let _ = writeln!(io::stderr(), "{time}");
+        if self.interactive {
+            let line = footer.line(time);
+            if !line.is_empty() {
+                writeln!(io::stdout(), "{line}")?;
             }
-            return Ok(());
-        }
-        let message = message.filter(|message| !message.is_empty());
-        let line: Vec<String> = message.into_iter().chain(time).collect();
-        if !line.is_empty() {
-            writeln!(io::stdout(), "{}", line.join(" in "))?;
+        } else if let Some(time) = time {
+            // When standard error is closed there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{time}");
         }
         Ok(())
+    }
+}
+
+/// What the person at the prompt is told after a statement.
+#[derive(Default)]
+struct Footer {
+    /// What was done or shown; may be empty.
+    message: String,
+    /// How to see what is not shown.
+    note: Option<String>,
+}
+
+impl Footer {
+    fn line(self, time: Option<String>) -> String {
+        let mut line = self.message;
+        if let Some(time) = time {
+            line = if line.is_empty() { time } else { format!("{line} in {time}") };
+        }
+        if let Some(note) = self.note {
+            line = format!("{line}; {note}");
+        }
+        line
     }
 }
 
@@ -288,5 +305,17 @@ mod tests {
     fn elapsed_time_has_a_readable_unit() {
         assert_eq!(format_elapsed(Duration::from_micros(1234)), "1.2 ms");
         assert_eq!(format_elapsed(Duration::from_millis(61_500)), "61.50 s");
+    }
+
+    #[test]
+    fn the_footer_is_one_line() {
+        let footer = |message: &str, note: Option<&str>| Footer { message: message.into(), note: note.map(Into::into) };
+        assert_eq!(footer("2 rows", None).line(None), "2 rows");
+        assert_eq!(
+            footer("2 rows", Some("1 column hidden")).line(Some("3 ms".into())),
+            "2 rows in 3 ms; 1 column hidden"
+        );
+        assert_eq!(footer("", None).line(Some("3 ms".into())), "3 ms");
+        assert_eq!(footer("", None).line(None), "");
     }
 }

@@ -153,7 +153,7 @@ def train_origin_rf(flights):
 def train_late_nn(flights):
     """A small neural network, exported without ZipMap."""
     sample = flights.sample(60_000, random_state=SEED)
-    network = MLPClassifier((64, 32), max_iter=60, early_stopping=True, random_state=SEED)
+    network = MLPClassifier((128, 128), max_iter=60, early_stopping=True, random_state=SEED)
     model = make_pipeline(StandardScaler(), network)
     model.fit(matrix(sample, "late_nn"), late_labels(sample))
     x = matrix(flights, "late_nn")

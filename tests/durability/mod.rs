@@ -42,7 +42,7 @@ impl Batch {
 /// What [`CONTENT`] answers, as CSV, when the table holds these batches; with none it does not exist.
 fn content(batches: &[Batch]) -> String {
     if batches.is_empty() {
-        return "table 'foretell.public.t' not found\n".to_owned();
+        return "no table is called `t`\n".to_owned();
     }
     let mut batches = batches.to_vec();
     batches.sort_by_key(|batch| batch.number);

@@ -88,6 +88,13 @@ impl Database {
         self.warehouse.as_ref()
     }
 
+    /// Names of its tables, views and external tables.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let mut names = self.tables.table_names();
+        names.extend(self.definitions.read().keys().cloned());
+        names
+    }
+
     /// Where its models are kept.
     pub(crate) fn model_store(&self) -> ModelStore {
         #[cfg(feature = "warehouse")]

@@ -7,12 +7,12 @@ use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
-use foretell_udfs::ModelSource;
+use foretell_udfs::{ModelSource, nearest};
 
 use crate::database::Database;
 use crate::dialect::{self, Parsed};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result, missing_table};
 use crate::execute::Executor;
 use crate::register::register_with;
 use crate::stores::LazyStores;
@@ -116,8 +116,21 @@ impl Session {
         match dialect::parse(statement)? {
             Parsed::Empty => Ok(Outcome::Done { message: String::new() }),
             Parsed::Model(model) => executor.model(model).await,
-            Parsed::Standard(standard) => executor.standard(*standard, statement).await,
+            Parsed::Standard(standard) => {
+                executor.standard(*standard, statement).await.map_err(|error| self.explained(error))
+            }
         }
+    }
+}
+
+impl Session {
+    /// A missing table with the one that may have been meant.
+    fn explained(&self, error: Error) -> Error {
+        let Error::Query(query) = &error else { return error };
+        let Some(name) = missing_table(query) else { return error };
+        let names = self.database.table_names();
+        let nearest = nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        Error::NoTable { name, nearest }
     }
 }
 

@@ -19,7 +19,6 @@
 //! ```
 
 mod border;
-mod catalog;
 mod error;
 mod island;
 mod limits;
@@ -30,8 +29,8 @@ mod program;
 mod signature;
 
 pub use border::expand_list;
-pub use catalog::ModelCatalog;
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use model::{Answer, DeclaredFeature, LoadOptions, Model, OnRefusedRow, PlanLine};
+pub use passes::PassOptions;
 pub use signature::{Feature, NullPolicy, OutputField, Signature, Task};

@@ -26,13 +26,13 @@ pub struct Limits {
     pub features: u64,
     /// Classes of a classifier.
     pub classes: u64,
-    /// Columns that exist at the same time while one batch is computed.
+    /// Columns of the compiled program, and elements that an operator may make out of fewer.
     pub columns: u64,
     /// Steps of the compiled program.
     pub steps: u64,
     /// Bytes of all strings in the file.
     pub string_bytes: u64,
-    /// Bytes that one run may take at the same time.
+    /// Bytes that the columns of one batch may take at the same time while it is computed.
     pub run_bytes: u64,
 }
 

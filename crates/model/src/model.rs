@@ -26,8 +26,8 @@ pub struct LoadOptions {
     /// What NULL means for every feature; found for each feature by itself otherwise. `Missing` leaves integer and boolean
     /// features as they are, since they have no missing value, and makes NULL text the empty text.
     pub on_null: Option<NullPolicy>,
-    /// Runs the program as the file has it, without optimisation.
-    pub without_passes: bool,
+    /// Which optimisations run; all of them by default.
+    pub passes: PassOptions,
 }
 
 /// A feature as the user declares it.
@@ -99,8 +99,9 @@ impl Model {
         apply_options(&mut signature, options)?;
         let answers = reading.interface.answers;
         let wanted = wanted_columns(&answers, &Answer::ALL);
-        let passes = if options.without_passes { PassOptions::NONE } else { PassOptions::ALL };
-        let program = passes::optimise(reading.program, &wanted, &passes);
+        let program = passes::optimise(reading.program, &wanted, &options.passes);
+        let bytes_max = Plan::new(&program, &wanted).bytes_max();
+        Limits::check("bytes of columns in one batch", "run_bytes", bytes_max, options.limits.run_bytes)?;
         Ok(Self { signature, program, answers, plans: Default::default() })
     }
 

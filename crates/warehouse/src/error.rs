@@ -278,3 +278,22 @@ impl From<Error> for DataFusionError {
 fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_to_write_names_the_path() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = Error::io("create", Path::new("/srv/db/trash"), denied());
+        insta::assert_snapshot!(error, @"cannot write `/srv/db/trash`: permission denied; check who owns the database directory or open a copy of it");
+        assert!(matches!(Error::io("read", Path::new("/srv/db/lock"), denied()), Error::Io { .. }));
+    }
+
+    #[test]
+    fn our_errors_survive_a_query() {
+        let error = Error::NotFound { kind: "table", name: "t".to_string() };
+        assert!(matches!(Error::from(DataFusionError::from(error)), Error::NotFound { .. }));
+    }
+}

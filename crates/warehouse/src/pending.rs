@@ -26,14 +26,14 @@ struct Journal {
     read_version: Option<u64>,
 }
 
-/// One write that is going on. Dropped without [`PendingWrite::keep`], it takes its files with it.
+/// One write that is going on. Dropped before its commit begins, it takes its files with it.
 #[derive(Debug)]
 pub(crate) struct PendingWrite {
     id: String,
     table_dir: PathBuf,
     journal: PathBuf,
     _lock: File,
-    kept: AtomicBool,
+    committing: AtomicBool,
 }
 
 impl PendingWrite {
@@ -53,7 +53,7 @@ impl PendingWrite {
         };
         let lock = write().map_err(|source| Error::io("write", &journal, source))?;
         files::sync_parent(&journal)?;
-        Ok(Self { id, table_dir: table_dir.to_path_buf(), journal, _lock: lock, kept: AtomicBool::new(false) })
+        Ok(Self { id, table_dir: table_dir.to_path_buf(), journal, _lock: lock, committing: AtomicBool::new(false) })
     }
 
     /// The folder of this write's data files, relative to the table.
@@ -61,16 +61,22 @@ impl PendingWrite {
         &self.id
     }
 
-    /// The write is committed: its files stay.
-    pub(crate) fn keep(&self) {
-        self.kept.store(true, Ordering::Release);
+    /// From here on only the log can tell whether the files belong to the table, so they are not removed any more.
+    pub(crate) fn begin_commit(&self) {
+        self.committing.store(true, Ordering::Release);
+    }
+
+    /// The commit has succeeded.
+    pub(crate) fn committed(&self) {
+        // A journal that stays is found when the database is next opened, and then the log tells.
+        let _ = files::remove_file(&self.journal);
     }
 }
 
 impl Drop for PendingWrite {
     fn drop(&mut self) {
         // Failures are left for the next opening of the database, which finds the journal and tries again.
-        if self.kept.load(Ordering::Acquire) || remove_data(&self.table_dir, &self.id).is_ok() {
+        if !self.committing.load(Ordering::Acquire) && remove_data(&self.table_dir, &self.id).is_ok() {
             let _ = files::remove_file(&self.journal);
         }
     }

@@ -88,11 +88,26 @@ impl TableProvider for WarehouseTable {
 /// The scan evaluates a filter row by row while it decodes, and the query does so again. That pays for comparisons;
 /// a function, and above all a model, must not be called twice.
 fn is_cheap(filter: &Expr) -> bool {
-    let is_call = |expr: &Expr| {
+    let is_plain = |expr: &Expr| {
         matches!(
             expr,
-            Expr::ScalarFunction(_) | Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::Case(_)
+            Expr::Alias(_)
+                | Expr::Between(_)
+                | Expr::BinaryExpr(_)
+                | Expr::Cast(_)
+                | Expr::Column(_)
+                | Expr::InList(_)
+                | Expr::IsFalse(_)
+                | Expr::IsNotFalse(_)
+                | Expr::IsNotNull(_)
+                | Expr::IsNotTrue(_)
+                | Expr::IsNull(_)
+                | Expr::IsTrue(_)
+                | Expr::Like(_)
+                | Expr::Literal(..)
+                | Expr::Negative(_)
+                | Expr::Not(_)
         )
     };
-    !filter.exists(|expr| Ok(is_call(expr))).unwrap_or(true)
+    !filter.exists(|expr| Ok(!is_plain(expr))).unwrap_or(true)
 }

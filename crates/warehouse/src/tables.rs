@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
+use deltalake::DeltaTableError;
 use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake::protocol::SaveMode;
@@ -103,8 +104,11 @@ impl Warehouse {
         let conversion = Conversion::try_new(name, schema, &target)?;
         let written = write.rows(conversion, vec![], streams).await?;
         let rows = written.rows;
-        write.commit(Change::Define { columns }, written, info).await?;
-        Ok(Some(rows))
+        match (write.commit(Change::Define { columns }, written, info).await, on_existing) {
+            (Err(Error::Exists { kind: "table", .. }), OnExisting::Keep) => Ok(None),
+            (Err(Error::Exists { kind: "table", name }), OnExisting::Replace) => Err(Error::Conflict { table: name }),
+            (result, _) => result.map(|()| Some(rows)),
+        }
     }
 
     /// Adds the rows of `streams` to a table, in one commit. Columns are matched by name. Returns the number of rows.
@@ -228,32 +232,46 @@ impl TableWrite {
         destination.write(streams).await
     }
 
-    /// Makes the change visible, unless the table has changed in a way that this write did not expect.
+    /// Makes the change visible, unless the table has changed in a way that this write did not expect. A statement
+    /// that is cancelled meanwhile does not stop a commit half-way.
     async fn commit(self, change: Change, written: Written, info: &CommitInfo) -> Result<()> {
+        let (table, info) = (self.name.clone(), info.clone());
+        tokio::spawn(self.commit_locked(change, written, info)).await.map_err(|error| {
+            Error::delta("commit to", &table, DeltaTableError::GenericError { source: error.into() })
+        })?
+    }
+
+    async fn commit_locked(self, change: Change, written: Written, info: CommitInfo) -> Result<()> {
         let _lock = self.warehouse.lock_async().await?;
         let newest = if is_table(&self.dir)? {
             Some(DeltaVersion::load(&self.name, &self.dir, &self.warehouse.store).await?)
         } else {
             None
         };
-        let unchanged = match (&self.base, &newest) {
+        self.check_unchanged(&change, newest.as_ref())?;
+        let log_store = delta::log_store(&self.name, &self.dir, &self.warehouse.store)?;
+        self.pending.begin_commit();
+        let committed = commit(&self.name, log_store, newest.as_ref(), change, written, &info).await?;
+        self.pending.committed();
+        // The rows are in the table now, so what comes after (a checkpoint of the log) must not fail the statement.
+        let _ = committed.await;
+        Ok(())
+    }
+
+    fn check_unchanged(&self, change: &Change, newest: Option<&DeltaVersion>) -> Result<()> {
+        let unchanged = match (&self.base, newest) {
+            (None, None) if self.warehouse.view(&self.name)?.is_some() => {
+                return Err(Error::Exists { kind: "view", name: self.name.clone() });
+            }
             (None, None) => true,
-            (None, Some(_)) => return Err(Error::Exists { kind: "table", name: self.name }),
+            (None, Some(_)) => return Err(Error::Exists { kind: "table", name: self.name.clone() }),
             (Some(_), None) => false,
             (Some(base), Some(newest)) => {
                 let same_version = base.snapshot.version() == newest.snapshot.version();
                 base.is_same_table(newest) && (same_version || matches!(change, Change::Append))
             }
         };
-        if !unchanged {
-            return Err(Error::Conflict { table: self.name });
-        }
-        let log_store = delta::log_store(&self.name, &self.dir, &self.warehouse.store)?;
-        let committed = commit(&self.name, log_store, newest.as_ref(), change, written, info).await?;
-        self.pending.keep();
-        // The rows are in the table now, so what comes after (a checkpoint of the log) must not fail the statement.
-        let _ = committed.await;
-        Ok(())
+        if unchanged { Ok(()) } else { Err(Error::Conflict { table: self.name.clone() }) }
     }
 }
 

@@ -7,6 +7,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::onnx::fact::span;
 
 /// The newest file format version this reader was checked with.
 const IR_VERSION_MAX: i64 = 14;
@@ -126,8 +127,7 @@ impl Budget<'_> {
     }
 
     fn tensor(&mut self, tensor: &TensorProto) -> Result<()> {
-        let elements = element_count(tensor)?;
-        Limits::check("elements in one tensor", "tensor_elements", elements, self.limits.tensor_elements)?;
+        check_shape(tensor, self.limits)?;
         self.strings(&tensor.string_data)
     }
 
@@ -137,13 +137,14 @@ impl Budget<'_> {
     }
 }
 
-/// Number of elements that the dimensions of a tensor ask for.
-pub(crate) fn element_count(tensor: &TensorProto) -> Result<u64> {
-    let mut elements = 1_u64;
+/// Checks the dimensions of a tensor, and gives them.
+pub(crate) fn check_shape(tensor: &TensorProto, limits: &Limits) -> Result<Vec<usize>> {
+    let mut shape = Vec::with_capacity(tensor.dims.len());
     for &extent in &tensor.dims {
-        let extent = u64::try_from(extent)
+        let extent = usize::try_from(extent)
             .map_err(|_| malformed(format!("tensor `{}` has a negative dimension ({extent})", tensor.name)))?;
-        elements = elements.saturating_mul(extent);
+        shape.push(extent);
     }
-    Ok(elements)
+    Limits::check("elements in one tensor", "tensor_elements", span(&shape), limits.tensor_elements)?;
+    Ok(shape)
 }

@@ -157,14 +157,27 @@ impl Fact {
 
 /// Number of elements of a shape.
 pub(crate) fn volume(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |elements: usize, &extent| elements.saturating_mul(extent))
+}
+
+/// What it takes to walk a shape: its number of elements, but empty axes count as well, since the others are walked.
+pub(crate) fn span(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |elements: u64, &extent| elements.saturating_mul(extent.max(1) as u64))
+}
+
+/// Product of the known dimensions.
+pub(crate) fn known_volume(dims: &[Dim]) -> i64 {
+    dims.iter().fold(1, |product: i64, dim| match dim {
+        Dim::Known(extent) => product.saturating_mul(*extent),
+        Dim::Batch => product,
+    })
 }
 
 /// Row-major strides of a shape.
 pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
+    let mut strides = vec![1_usize; shape.len()];
     for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
     }
     strides
 }

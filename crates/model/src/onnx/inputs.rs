@@ -13,7 +13,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
 use super::builder::Builder;
 use super::decode::malformed;
-use super::fact::{Block, Fact, Packed, volume};
+use super::fact::{Block, Fact, Packed, span, volume};
 use super::node::Node;
 use super::tensor::arrow_type;
 use crate::error::{Error, Result};
@@ -58,7 +58,9 @@ pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &L
     for input in &inputs {
         let shape: Vec<usize> = input.shape.iter().map(|extent| extent.unwrap_or(1)).collect();
         let name = |index: usize| if every_input_is_one { input.name.to_string() } else { format!("f{index}") };
+        let elements = volume(&shape);
         let fact = if shape.len() > 1 {
+            Limits::check("elements in one list", "tensor_elements", span(&shape), options.limits.tensor_elements)?;
             let column = builder.program.add_column(packed_type(&input.data_type, volume(&shape))?);
             builder.program.inputs.push(column);
             features.push(RawFeature {
@@ -68,7 +70,12 @@ pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &L
             });
             Fact::Packed(Packed { data_type: input.data_type.clone(), shape, batch: 0, column })
         } else {
-            Limits::check("features", "features", (features.len() + volume(&shape)) as u64, options.limits.features)?;
+            Limits::check(
+                "features",
+                "features",
+                features.len().saturating_add(elements) as u64,
+                options.limits.features,
+            )?;
             let columns: Vec<_> =
                 (0..volume(&shape)).map(|_| builder.program.add_column(input.data_type.clone())).collect();
             builder.program.inputs.extend(&columns);
@@ -111,7 +118,8 @@ fn declared(input: &ValueInfoProto) -> Result<Declared<'_>> {
 
 /// Fills open widths from the operators that read an input, or from the number of features the caller names.
 fn fill_widths(graph: &GraphProto, inputs: &mut [Declared], features: Option<&[DeclaredFeature]>) -> Result<()> {
-    let known: usize = inputs.iter().map(|input| if input.shape == [None] { 0 } else { width(input) }).sum();
+    let known =
+        inputs.iter().map(|input| if input.shape == [None] { 0 } else { width(input) }).fold(0, usize::saturating_add);
     let open = inputs.iter().filter(|input| input.shape.contains(&None)).count();
     let readers = Readers::new(graph);
     for input in inputs.iter_mut().filter(|input| input.shape.contains(&None)) {
@@ -132,7 +140,7 @@ fn fill_widths(graph: &GraphProto, inputs: &mut [Declared], features: Option<&[D
 }
 
 fn width(input: &Declared) -> usize {
-    if input.shape.len() > 1 { 1 } else { input.shape.iter().flatten().product() }
+    if input.shape.len() > 1 { 1 } else { volume(&input.shape.iter().flatten().copied().collect::<Vec<_>>()) }
 }
 
 /// Which nodes read a value.

@@ -13,7 +13,8 @@ use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType as Element};
 
-use super::decode::{element_count, malformed};
+use super::decode::{check_shape, malformed};
+use super::fact::volume;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::program::Tensor;
@@ -46,8 +47,7 @@ pub(crate) fn arrow_type(element: i32) -> Result<DataType> {
 
 /// Reads a constant.
 pub(crate) fn read_tensor(tensor: &TensorProto, limits: &Limits) -> Result<Tensor> {
-    let elements = element_count(tensor)?;
-    Limits::check("elements in one tensor", "tensor_elements", elements, limits.tensor_elements)?;
+    let shape = check_shape(tensor, limits)?;
     if tensor.data_location == Some(DataLocation::External as i32) || !tensor.external_data.is_empty() {
         return Err(malformed(format!(
             "tensor `{}` keeps its data in another file; save the model as one file (`onnx.save(model, path, save_as_external_data=False)`)",
@@ -57,8 +57,7 @@ pub(crate) fn read_tensor(tensor: &TensorProto, limits: &Limits) -> Result<Tenso
     if tensor.segment.is_some() {
         return Err(malformed(format!("tensor `{}` is stored in segments", tensor.name)));
     }
-    let reader = Reader { tensor, elements: elements as usize };
-    let shape = tensor.dims.iter().map(|&extent| extent as usize).collect();
+    let reader = Reader { tensor, elements: volume(&shape) };
     Ok(Tensor { shape, values: reader.values()? })
 }
 

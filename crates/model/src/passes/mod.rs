@@ -15,28 +15,28 @@ mod uses;
 
 use crate::program::{ColumnId, Program};
 
-/// Which passes run.
+/// Which optimisations of a program run. None of them changes an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct PassOptions {
+pub struct PassOptions {
     /// Steps whose inputs are constants become constants.
-    pub(crate) fold_constants: bool,
+    pub fold_constants: bool,
     /// Casts that change nothing disappear, and of two casts in a row the lossless first one.
-    pub(crate) simplify_casts: bool,
+    pub simplify_casts: bool,
     /// Scalers and imputers are done by the linear model that reads them.
-    pub(crate) fuse_scale: bool,
+    pub fuse_scale: bool,
     /// A one-hot encoding read by a linear model becomes a look-up of the category's weights.
-    pub(crate) one_hot_linear: bool,
+    pub one_hot_linear: bool,
     /// A one-hot encoding read by trees becomes a test on the category.
-    pub(crate) one_hot_tree: bool,
+    pub one_hot_tree: bool,
     /// Trees do not read features they never ask about.
-    pub(crate) tree_features: bool,
+    pub tree_features: bool,
     /// Steps that nobody reads disappear.
-    pub(crate) remove_dead: bool,
+    pub remove_dead: bool,
 }
 
 impl PassOptions {
     /// Every pass on.
-    pub(crate) const ALL: Self = Self {
+    pub const ALL: Self = Self {
         fold_constants: true,
         simplify_casts: true,
         fuse_scale: true,
@@ -47,7 +47,7 @@ impl PassOptions {
     };
 
     /// Every pass off.
-    pub(crate) const NONE: Self = Self {
+    pub const NONE: Self = Self {
         fold_constants: false,
         simplify_casts: false,
         fuse_scale: false,

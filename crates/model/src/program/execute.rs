@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     steps: Vec<(usize, Vec<ColumnId>)>,
     /// Rows to compute at a time.
     chunk_rows: usize,
+    /// Bytes that one row's columns take where most are alive.
+    row_bytes: usize,
 }
 
 impl Plan {
@@ -52,8 +54,14 @@ impl Plan {
         }
         steps.reverse();
         let inputs: Vec<usize> = (0..program.inputs.len()).filter(|&at| needed[program.inputs[at].index()]).collect();
-        let chunk_rows = CHUNK_BYTES / peak_row_bytes(program, &inputs, &steps);
-        Self { wanted: wanted.to_vec(), inputs, steps, chunk_rows: chunk_rows.clamp(CHUNK_ROWS_MIN, CHUNK_ROWS_MAX) }
+        let row_bytes = peak_row_bytes(program, &inputs, &steps);
+        let chunk_rows = (CHUNK_BYTES / row_bytes).clamp(CHUNK_ROWS_MIN, CHUNK_ROWS_MAX);
+        Self { wanted: wanted.to_vec(), inputs, steps, chunk_rows, row_bytes }
+    }
+
+    /// Bytes that the columns of one chunk take where most are alive, without what tract takes for itself.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        (self.row_bytes as u64).saturating_mul(self.chunk_rows as u64)
     }
 }
 

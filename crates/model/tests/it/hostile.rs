@@ -63,6 +63,7 @@ fn files_that_are_no_models() {
 
 #[test]
 fn files_above_a_limit() {
+    assert_snapshot!(within(&encode(&relu()), |limits| limits.run_bytes = 1_000), @"");
     let whole = encode(&relu());
     let deep = graph(
         "then_branch",
@@ -93,6 +94,39 @@ fn files_above_a_limit() {
     assert_snapshot!(refusal(&tiled), @"the model has 2199023255552 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
     assert_snapshot!(within(&whole, |limits| limits.steps = 1), @"the model has 2 steps, the limit is 1; raise it with `SET foretell.limit_steps = ...` if you trust the file");
     assert_snapshot!(within(&whole, |limits| limits.columns = 1), @"the model has 2 columns, the limit is 1; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+}
+
+/// Nodes that join a value with itself, over and over.
+fn doubled(from: &str, times: usize) -> Vec<NodeProto> {
+    let name = |step: usize| if step == 0 { from.to_string() } else { format!("d{step}") };
+    let join = |step: usize| node("Concat", &[&name(step), &name(step)], &name(step + 1), vec![int("axis", 1)]);
+    let mut nodes: Vec<NodeProto> = (0..times).map(join).collect();
+    nodes.push(node("Identity", &[&name(times)], "y", vec![]));
+    nodes
+}
+
+#[test]
+fn small_files_that_ask_for_much() {
+    let constant = || vec![float_tensor("c", &[1, 1], &[1.0])];
+    assert_snapshot!(refusal(&of(doubled("x", 60), vec![])), @"the model has 2097152 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&of(doubled("c", 60), constant())), @"the model has 2097152 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    let empty = int_tensor("c", &[1 << 40, 0], &[]);
+    assert_snapshot!(refusal(&of(vec![node("Transpose", &["c"], "y", vec![])], vec![empty])), @"the model has 1099511627776 elements in one tensor, the limit is 536870912; raise it with `SET foretell.limit_tensor_elements = ...` if you trust the file");
+    let shape = |values: &[i64]| int_tensor("s", &[values.len() as i64], values);
+    let fill = |values: &[i64]| of(vec![node("ConstantOfShape", &["s"], "y", vec![])], vec![shape(values)]);
+    assert_snapshot!(refusal(&fill(&[1 << 40, 0])), @"the model has 1099511627776 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&fill(&[-2])), @"not a valid ONNX model: operator `ai.onnx.ConstantOfShape` (node `constantofshape`): a dimension of -2");
+    let reshape = |values: &[i64]| of(vec![node("Reshape", &["x", "s"], "y", vec![])], vec![shape(values)]);
+    assert_snapshot!(refusal(&reshape(&[-1, -2])), @"operator `ai.onnx.Reshape` (node `reshape`, opset 18) is not supported: it mixes rows: reshapes [N, 2] to [-1, -2]");
+    assert_snapshot!(refusal(&reshape(&[0, -2])), @"not a valid ONNX model: operator `ai.onnx.Reshape` (node `reshape`): cannot reshape [N, 2] to [N, -2]");
+    let expand = of(vec![node("Expand", &["x", "s"], "y", vec![])], vec![shape(&[1 << 40, 1, 0])]);
+    assert_snapshot!(refusal(&expand), @"not a valid ONNX model: operator `ai.onnx.Expand` (node `expand`): cannot expand [N, 2] to [1099511627776, 1, 0]");
+}
+
+#[test]
+fn an_island_that_tract_refuses() {
+    let kernel = float_tensor("k", &[1, 1, 3, 3], &[1.0; 9]);
+    assert_snapshot!(refusal(&of(vec![node("Conv", &["x", "k"], "y", vec![])], vec![kernel])), @r#"tensor operators Conv (`conv`) failed in tract: Failed analyse for node #2 "conv" ConvHir"#);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, 
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
-use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow};
+use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
 use serde_json::Value;
 
 use crate::compare::difference;
@@ -31,8 +31,8 @@ fn check(case: &Value) -> Result<(), String> {
     let features: Vec<ArrayRef> = list(&case["features"]).iter().map(|feature| column(feature, rows)).collect();
     let model = bytes(case["model"].as_str().expect("a model"));
     let options = LoadOptions { on_null: Some(NullPolicy::Missing), ..LoadOptions::default() };
-    for without_passes in [true, false] {
-        let options = LoadOptions { without_passes, ..options.clone() };
+    for passes in [PassOptions::NONE, PassOptions::ALL] {
+        let options = LoadOptions { passes, ..options.clone() };
         let model = Model::from_bytes(&model, &options).map_err(|error| chain(&error))?;
         let answers = model.run(&features, rows, &[Answer::Raw], OnRefusedRow::Fail).map_err(|error| chain(&error))?;
         for output in list(&case["outputs"]) {

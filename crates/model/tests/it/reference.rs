@@ -2,9 +2,9 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::concat;
-use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow};
+use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
 
-use crate::compare::{RELATIVE, difference, difference_within};
+use crate::compare::{RELATIVE, difference_within};
 use crate::fixtures::{Fixture, load};
 
 /// The models' NULL is NaN in the reference.
@@ -51,7 +51,7 @@ fn check(fixture: &Fixture) -> Result<(), String> {
             return Err(format!("{name}: {difference}"));
         }
     }
-    let plain = LoadOptions { without_passes: true, ..options() };
+    let plain = LoadOptions { passes: PassOptions::NONE, ..options() };
     let plain = Model::from_bytes(&fixture.model, &plain).map_err(|error| error.to_string())?;
     if raw_answer(&plain, &fixture.features, fixture.rows)?.as_ref() != raw.as_ref() {
         return Err("the passes change the answer".to_string());
@@ -79,7 +79,7 @@ fn check_batches(model: &Model, fixture: &Fixture, whole: &ArrayRef) -> Result<(
         let same = if model.backend() == "native" {
             joined == whole.slice(0, joined.len())
         } else {
-            difference(&joined, &whole.slice(0, joined.len())).is_none()
+            difference_within(&joined, &whole.slice(0, joined.len()), 1e-6).is_none()
         };
         if !same {
             return Err(format!("batches of {size} rows answer differently"));

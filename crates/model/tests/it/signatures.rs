@@ -5,7 +5,7 @@ use std::fmt::Write;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use foretell_model::{Answer, DeclaredFeature, LoadOptions, Model, ModelCatalog, OnRefusedRow, Signature};
+use foretell_model::{Answer, DeclaredFeature, LoadOptions, Model, OnRefusedRow, Signature};
 
 use crate::compare::elements;
 use crate::fixtures::{Fixture, load};
@@ -82,17 +82,4 @@ fn features_are_called_as_declared_as_in_the_file_or_by_position() {
     assert_eq!(names(forest, &LoadOptions::default()), ["f0", "f1", "f2", "f3", "f4"]);
     let declared = forest.names.iter().map(|name| DeclaredFeature { name: name.clone(), data_type: None }).collect();
     assert_eq!(names(forest, &LoadOptions { features: Some(declared), ..LoadOptions::default() }), forest.names);
-}
-
-#[test]
-fn a_catalog_folds_case_and_knows_the_nearest_name() {
-    let fixtures = load("flights", "sql/models");
-    let model = Model::from_bytes(&fixtures[0].model, &LoadOptions::default()).expect("a flight model").into();
-    let catalog = ModelCatalog::new();
-    assert!(catalog.insert("Late", model).is_none());
-    assert!(catalog.get("LATE").is_some());
-    assert_eq!(catalog.names(), ["late"]);
-    assert_eq!(catalog.nearest("lte").as_deref(), Some("late"));
-    assert_eq!(catalog.nearest("weather"), None);
-    assert!(catalog.remove("late").is_some() && catalog.get("late").is_none());
 }

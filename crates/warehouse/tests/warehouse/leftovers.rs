@@ -71,7 +71,7 @@ async fn what_a_live_process_is_writing_stays() {
     let before = files(db.warehouse.path());
     db.reopen();
     assert_eq!(files(db.warehouse.path()), before);
-    insta::assert_snapshot!(db.warehouse.drop_table("t").await.expect_err("in use"), @"");
+    insta::assert_snapshot!(db.warehouse.drop_table("t").await.expect_err("in use"), @"table `t` is being written by another statement; try again when it has finished");
     drop(lock);
     db.reopen();
     assert!(!journal.exists());

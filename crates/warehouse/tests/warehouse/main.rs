@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod directory;
+mod foreign;
 mod helpers;
 mod leftovers;
 mod models;

@@ -40,7 +40,7 @@ fn replacing_adds_a_version_and_equal_bytes_are_stored_once() {
     let db = Database::new();
     db.warehouse.put_model(&late(), b"one", OnExisting::Fail).expect("put");
     let error = db.warehouse.put_model(&late(), b"two", OnExisting::Fail).expect_err("exists");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"model `late` already exists; use CREATE OR REPLACE, IF NOT EXISTS or another name");
     let kept = db.warehouse.put_model(&late(), b"two", OnExisting::Keep).expect("keep");
     assert_eq!(kept.versions.len(), 1);
     let replaced = db.warehouse.put_model(&late(), b"two", OnExisting::Replace).expect("replace");
@@ -65,7 +65,7 @@ fn changed_bytes_are_noticed() {
     fs::write(db.warehouse.path().join("models/files").join(&version.file), "other").expect("tamper");
     let error = db.warehouse.model_bytes("late", version).expect_err("changed").to_string();
     let root = db.warehouse.path().display().to_string();
-    insta::assert_snapshot!(error.replace(&root, "<db>"), @"");
+    insta::assert_snapshot!(error.replace(&root, "<db>"), @"model `late` version 1 was changed on disk: `<db>/models/files/277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9.onnx` should have sha256 277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9, got d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa; create the model again");
     db.warehouse.put_model(&late(), b"bytes", OnExisting::Replace).expect("create again");
     assert_eq!(db.warehouse.model_bytes("late", version).expect("healed"), b"bytes");
 }
@@ -77,6 +77,6 @@ fn a_damaged_record_is_an_error_that_names_the_file() {
     fs::write(db.warehouse.path().join("models/late.json"), "{").expect("tamper");
     let error = db.reopen().model("late").expect_err("damaged").to_string();
     let root = db.warehouse.path().display().to_string();
-    insta::assert_snapshot!(error.replace(&root, "<db>"), @"");
+    insta::assert_snapshot!(error.replace(&root, "<db>"), @"`<db>/models/late.json` is damaged: it is not the JSON that foretell writes; restore it from a backup");
     assert_eq!(tree(&db.warehouse.path().join("models/files")).len(), 1);
 }

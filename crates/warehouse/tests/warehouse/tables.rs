@@ -16,18 +16,44 @@ async fn a_table_is_there_after_opening_again() {
     assert_eq!(db.append("scored", "SELECT 4 AS id, 'd' AS label").await.expect("append"), 1);
     let ctx = session(&db.reopen(), CommitInfo::default());
     let rows = ctx.sql("SELECT * FROM scored ORDER BY id").await.expect("plan").collect().await.expect("rows");
-    insta::assert_snapshot!(arrow::util::pretty::pretty_format_batches(&rows).expect("table"), @"");
-    insta::assert_debug_snapshot!(tree(db.warehouse.path()), @"");
+    insta::assert_snapshot!(arrow::util::pretty::pretty_format_batches(&rows).expect("table"), @r"
+    +----+-------+-----+
+    | id | label | p   |
+    +----+-------+-----+
+    | 1  | a     | 1.5 |
+    | 2  | b     |     |
+    | 3  |       | 2.5 |
+    | 4  | d     |     |
+    +----+-------+-----+
+    ");
+    insta::assert_debug_snapshot!(tree(db.warehouse.path()), @r#"
+    [
+        "foretell.json",
+        "lock",
+        "tables/scored/<id>/<part>.parquet",
+        "tables/scored/<id>/<part>.parquet",
+        "tables/scored/_delta_log/00000000000000000000.json",
+        "tables/scored/_delta_log/00000000000000000001.json",
+    ]
+    "#);
 }
 
 #[tokio::test]
 async fn creating_again_fails_keeps_or_replaces() {
     let db = Database::new();
     db.create("t", THREE, OnExisting::Fail).await.expect("create");
-    insta::assert_snapshot!(db.create("t", THREE, OnExisting::Fail).await.expect_err("exists"), @"");
+    insta::assert_snapshot!(db.create("t", THREE, OnExisting::Fail).await.expect_err("exists"), @"table `t` already exists; use CREATE OR REPLACE, IF NOT EXISTS or another name");
     assert_eq!(db.create("t", "SELECT 1 AS other", OnExisting::Keep).await.expect("keep"), None);
     assert_eq!(db.create("t", "SELECT id + 10 AS big FROM t", OnExisting::Replace).await.expect("replace"), Some(3));
-    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY big").await, @"");
+    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY big").await, @r"
+    +-----+
+    | big |
+    +-----+
+    | 11  |
+    | 12  |
+    | 13  |
+    +-----+
+    ");
 }
 
 #[tokio::test]
@@ -39,7 +65,13 @@ async fn dropped_tables_leave_nothing() {
     assert_eq!(tree(db.warehouse.path()), ["foretell.json", "lock"]);
     assert!(db.fails("SELECT * FROM t").await.contains("table 'db.main.t' not found"));
     db.create("t", "SELECT 7 AS id", OnExisting::Fail).await.expect("create again");
-    insta::assert_snapshot!(db.show("SELECT * FROM t").await, @"");
+    insta::assert_snapshot!(db.show("SELECT * FROM t").await, @r"
+    +----+
+    | id |
+    +----+
+    | 7  |
+    +----+
+    ");
 }
 
 #[tokio::test]
@@ -51,13 +83,42 @@ async fn insert_statements_append_and_overwrite() {
         Field::new("p", DataType::Float64, true),
     ]);
     db.declare("t", &columns).await;
-    insta::assert_snapshot!(db.show("INSERT INTO t VALUES (1, 'a', 0.5), (2, 'b', 0.25)").await, @"");
+    insta::assert_snapshot!(db.show("INSERT INTO t VALUES (1, 'a', 0.5), (2, 'b', 0.25)").await, @r"
+    +-------+
+    | count |
+    +-------+
+    | 2     |
+    +-------+
+    ");
     db.sql("INSERT INTO t (name, id) SELECT 'c', 3").await.expect("insert");
-    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY id").await, @"");
+    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY id").await, @r"
+    +----+------+------+
+    | id | name | p    |
+    +----+------+------+
+    | 1  | a    | 0.5  |
+    | 2  | b    | 0.25 |
+    | 3  | c    |      |
+    +----+------+------+
+    ");
     db.sql("INSERT OVERWRITE t SELECT id + 1, name, p FROM t WHERE id > 1").await.expect("overwrite");
-    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY id").await, @"");
-    insta::assert_snapshot!(db.fails("INSERT INTO t VALUES (NULL, 'x', 1.0)").await, @"");
-    insta::assert_snapshot!(db.show("SELECT count(*) FROM t").await, @"");
+    insta::assert_snapshot!(db.show("SELECT * FROM t ORDER BY id").await, @r"
+    +----+------+------+
+    | id | name | p    |
+    +----+------+------+
+    | 3  | b    | 0.25 |
+    | 4  | c    |      |
+    +----+------+------+
+    ");
+    insta::assert_snapshot!(db.fails("INSERT INTO t VALUES (NULL, 'x', 1.0)").await, @"Arrow error: Invalid argument error: Column 'column1' is declared as non-nullable but contains null values: Invalid argument error: Column 'column1' is declared as non-nullable but contains null values");
+    insta::assert_snapshot!(db.fails("INSERT INTO t SELECT NULL, 'x', 1.0").await, @"column `id` of table `t` is NOT NULL, but 1 of the new rows are NULL");
+    insta::assert_snapshot!(db.fails("INSERT INTO t (name) VALUES ('x')").await, @"column `id` of table `t` is NOT NULL, but 1 of the new rows are NULL");
+    insta::assert_snapshot!(db.show("SELECT count(*) FROM t").await, @r"
+    +----------+
+    | count(*) |
+    +----------+
+    | 2        |
+    +----------+
+    ");
 }
 
 #[tokio::test]
@@ -67,17 +128,17 @@ async fn rows_that_do_not_fit_are_refused() {
         Schema::new(vec![Field::new("id", DataType::Int32, false), Field::new("label", DataType::Utf8, true)]);
     db.declare("t", &columns).await;
     let fails = async |sql| chain(&db.append("t", sql).await.expect_err("does not fit"));
-    insta::assert_snapshot!(fails("SELECT 1::INT AS id, 2 AS extra").await, @"");
-    insta::assert_snapshot!(fails("SELECT 'x' AS label").await, @"");
-    insta::assert_snapshot!(fails("SELECT 1.5 AS id").await, @"");
-    insta::assert_snapshot!(fails("SELECT NULL::INT AS id").await, @"");
+    insta::assert_snapshot!(fails("SELECT 1::INT AS id, 2 AS extra").await, @"table `t` has no column `extra`; it has `id`, `label`");
+    insta::assert_snapshot!(fails("SELECT 'x' AS label").await, @"column `id` of table `t` is NOT NULL, but the new rows have no such column");
+    insta::assert_snapshot!(fails("SELECT 1.5 AS id").await, @"column `id` of table `t` has type Int32, the new rows have Float64; CAST them");
+    insta::assert_snapshot!(fails("SELECT NULL::INT AS id").await, @"column `id` of table `t` is NOT NULL, but 1 of the new rows are NULL");
     let error = db.create("u", "SELECT NULL AS nothing", OnExisting::Fail).await.expect_err("no type");
-    insta::assert_snapshot!(chain(&error), @"");
+    insta::assert_snapshot!(chain(&error), @"column `nothing` of table `u` has type Null, which a stored table cannot hold; give it a type, for example CAST(NULL AS DOUBLE)");
     let error = db.create("u", "SELECT 1 AS \"Id\", 2 AS id", OnExisting::Fail).await.expect_err("same name");
-    insta::assert_snapshot!(chain(&error), @"");
+    insta::assert_snapshot!(chain(&error), @"table `u` would have two columns named `id` (names that differ only in case count as the same); rename one with AS");
     let (schema, streams) = query(&db.ctx, "SELECT 1 AS id").await;
     let error = db.warehouse.append("none", &schema, streams, &CommitInfo::default()).await.expect_err("no table");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"table `none` does not exist");
     assert_eq!(db.warehouse.table_names().expect("names"), ["t"]);
     assert_eq!(tree(&db.warehouse.path().join("tables")), ["t/_delta_log/00000000000000000000.json"]);
 }
@@ -87,13 +148,19 @@ async fn a_query_that_fails_leaves_the_table_as_it_was() {
     let db = Database::new();
     let failing = "SELECT 10 / (value - 50000) AS x FROM generate_series(1, 100000)";
     let error = db.create("t", failing, OnExisting::Fail).await.expect_err("division by zero");
-    insta::assert_snapshot!(chain(&error), @"");
+    insta::assert_snapshot!(chain(&error), @"Arrow error: Divide by zero error: Divide by zero error");
     assert_eq!(tree(db.warehouse.path()), ["foretell.json", "lock"]);
     db.create("t", "SELECT 1::BIGINT AS x", OnExisting::Fail).await.expect("create");
     db.append("t", failing).await.expect_err("division by zero");
     db.create("t", failing, OnExisting::Replace).await.expect_err("division by zero");
     assert_eq!(tree(&db.warehouse.path().join("tables")).len(), 2);
-    insta::assert_snapshot!(db.show("SELECT * FROM t").await, @"");
+    insta::assert_snapshot!(db.show("SELECT * FROM t").await, @r"
+    +---+
+    | x |
+    +---+
+    | 1 |
+    +---+
+    ");
 }
 
 #[tokio::test]
@@ -150,7 +217,13 @@ async fn two_million_rows_stream_into_several_row_groups() {
     let db = Database::new();
     let sql = "SELECT value AS id, value % 7 AS k FROM generate_series(1, 2000000)";
     assert_eq!(db.create("big", sql, OnExisting::Fail).await.expect("create"), Some(2_000_000));
-    insta::assert_snapshot!(db.show("SELECT count(*), sum(id), count(DISTINCT k) FROM big").await, @"");
+    insta::assert_snapshot!(db.show("SELECT count(*), sum(id), count(DISTINCT k) FROM big").await, @r"
+    +----------+---------------+-----------------------+
+    | count(*) | sum(big.id)   | count(DISTINCT big.k) |
+    +----------+---------------+-----------------------+
+    | 2000000  | 2000001000000 | 7                     |
+    +----------+---------------+-----------------------+
+    ");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::elements::show;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::Builder;
-use crate::onnx::fact::{Block, Dim, Fact, strides, volume};
+use crate::onnx::fact::{Block, Dim, Fact, span, strides, volume};
 use crate::onnx::node::Node;
 use crate::program::{ColumnId, Tensor};
 
@@ -124,8 +124,7 @@ pub(crate) fn elementwise(
         .iter()
         .filter_map(|dim| if let Dim::Known(extent) = dim { Some(*extent as usize) } else { None })
         .collect();
-    let elements = shape.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent as u64));
-    Limits::check("columns", "columns", elements, builder.limits.columns)?;
+    Limits::check("columns", "columns", span(&shape), builder.limits.columns)?;
     let positions: Vec<Vec<usize>> = dims.iter().map(|dims| source_positions(&common, dims)).collect();
     let mut columns = Vec::with_capacity(volume(&shape));
     for at in 0..volume(&shape) {

@@ -9,7 +9,7 @@ use arrow::compute::take;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::Builder;
-use crate::onnx::fact::{Block, Dim, Fact, strides};
+use crate::onnx::fact::{Block, Dim, Fact, span, strides, volume};
 use crate::onnx::node::Node;
 use crate::program::Tensor;
 
@@ -30,6 +30,14 @@ pub(super) fn layout(fact: &Fact) -> (Vec<usize>, Option<usize>) {
     }
 }
 
+/// Moving elements costs nothing, but repeating them does: a small file could ask for any number.
+pub(super) fn check_growth(builder: &Builder, before: usize, after: u64) -> Result<()> {
+    match after > before as u64 {
+        true => Limits::check("columns", "columns", after, builder.limits.columns),
+        false => Ok(()),
+    }
+}
+
 /// The elements at these positions, in a new layout.
 pub(super) fn pick(
     builder: &Builder,
@@ -38,7 +46,7 @@ pub(super) fn pick(
     batch: Option<usize>,
     positions: &[usize],
 ) -> Result<Fact> {
-    Limits::check("elements in one tensor", "tensor_elements", positions.len() as u64, builder.limits.tensor_elements)?;
+    check_growth(builder, volume(&layout(fact).0), positions.len() as u64)?;
     Ok(match fact {
         Fact::Constant(tensor) => {
             let identity =
@@ -104,9 +112,11 @@ pub(super) fn along(builder: &Builder, node: &Node, value: &Fact, axis: usize, i
         Some(batch) if axis > batch => axis - 1,
         _ => axis,
     };
+    let before = volume(&shape);
     let mut picked = all(&shape);
     picked[inner] = indices;
     shape[inner] = picked[inner].len();
+    check_growth(builder, before, span(&shape))?;
     let source = layout(value).0;
     pick(builder, value, shape, batch, &positions(&source, &picked))
 }

@@ -10,7 +10,7 @@ use super::axes::input;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, integers};
-use crate::onnx::fact::{Block, Dim, Dims, Fact};
+use crate::onnx::fact::{Block, Dim, Dims, Fact, known_volume, span, volume};
 use crate::onnx::node::Node;
 use crate::program::Tensor;
 
@@ -51,8 +51,7 @@ pub(crate) fn shape(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
 /// Size.
 pub(crate) fn size(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let dims = input(node, inputs, 0)?.dims().unwrap_or_default();
-    let known: i64 = dims.iter().map(|dim| if let Dim::Known(extent) = dim { *extent } else { 1 }).product();
-    let value = match (dims.contains(&Dim::Batch), known) {
+    let value = match (dims.contains(&Dim::Batch), known_volume(&dims)) {
         (false, known) => Dim::Known(known),
         (true, 1) => Dim::Batch,
         (true, _) => return Err(node.unsupported("it computes with the number of rows")),
@@ -72,23 +71,22 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
         None => Arc::new(Float32Array::from(vec![0.0])),
     };
     let mut extents = Vec::with_capacity(dims.len());
-    let mut elements = 1_u64;
     for dim in &dims {
         if let Dim::Known(extent) = dim {
             let extent = usize::try_from(*extent).map_err(|_| node.malformed(format!("a dimension of {extent}")))?;
-            elements = elements.saturating_mul(extent as u64);
             extents.push(extent);
         }
     }
-    Limits::check("columns", "columns", elements, builder.limits.columns)?;
+    Limits::check("columns", "columns", span(&extents), builder.limits.columns)?;
+    let elements = volume(&extents);
     if !dims.contains(&Dim::Batch) {
-        let values = take(&value, &UInt64Array::from(vec![0; elements as usize]), None)?;
+        let values = take(&value, &UInt64Array::from(vec![0; elements]), None)?;
         return Ok(vec![Fact::Constant(Tensor { shape: extents, values })]);
     }
     let data_type = value.data_type().clone();
     let column = builder.constant(node, value)?;
     let batch = dims.iter().position(|dim| *dim == Dim::Batch);
-    let columns = vec![column; elements as usize];
+    let columns = vec![column; elements];
     Ok(vec![Fact::Block(Block { data_type, shape: extents, batch, columns })])
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use arrow::array::Array;
 
 use super::axes::{attribute_or_input, axis_of, input};
-use super::elements::{along, movable, pick, show};
+use super::elements::{along, check_growth, movable, pick, show};
 use crate::error::Result;
 use crate::onnx::builder::{Builder, integers};
-use crate::onnx::fact::{Axis, Block, Dim, Dims, Fact, volume};
+use crate::onnx::fact::{Axis, Block, Dim, Dims, Fact, span, volume};
 use crate::onnx::node::Node;
 use crate::program::Tensor;
 
@@ -17,48 +17,41 @@ pub(crate) fn concat(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
     if inputs.iter().any(|fact| matches!(fact, Fact::Dims(_))) {
         return concat_dims(node, inputs);
     }
-    let first = input(node, inputs, 0)?.dims().ok_or_else(|| node.unsupported("it joins the maps of a ZipMap"))?;
-    // The default is the one of the first operator set.
-    let axis = axis_of(node, node.int_or("axis", 1)?, first.len())?;
+    // The default axis is the one of the first operator set.
+    let axis = node.int_or("axis", 1)?;
     if inputs.iter().all(Fact::is_constant) {
         return concat_constants(builder, node, inputs, axis);
     }
     let blocks: Vec<Block> = inputs.iter().map(|fact| builder.block(node, fact)).collect::<Result<_>>()?;
-    let batch = blocks.iter().find_map(|block| block.batch);
-    let model = blocks.iter().find(|block| block.batch.is_some()).unwrap_or(&blocks[0]);
-    let Axis::Inner(inner) = model.axis(axis) else {
+    let Some(model) = blocks.iter().find(|block| block.batch.is_some()).or_else(|| blocks.first()) else {
+        return Err(node.malformed("it joins nothing"));
+    };
+    let Axis::Inner(inner) = model.axis(axis_of(node, axis, model.rank())?) else {
         return Err(node.unsupported("it mixes rows: it joins along the batch"));
     };
-    let (mut shape, data_type) = (model.shape.clone(), model.data_type.clone());
-    shape[inner] = 0;
-    let outer = volume(&shape[..inner]);
-    let mut parts = Vec::with_capacity(blocks.len());
-    for block in &blocks {
-        let mut same = block.shape.clone();
-        let fits = block.batch == batch && same.len() == shape.len() && block.data_type == data_type;
-        if !fits || {
-            same[inner] = 0;
-            same != shape_without(&model.shape, inner)
-        } {
-            return Err(node.malformed(format!("cannot join {} with {}", show(&model.dims()), show(&block.dims()))));
-        }
-        parts.push((block, volume(&block.shape[inner..])));
+    let differs = |block: &&Block| {
+        let same_shape = same_but_for(inner, &block.shape, &model.shape);
+        block.batch != model.batch || block.data_type != model.data_type || !same_shape
+    };
+    if let Some(block) = blocks.iter().find(differs) {
+        return Err(node.malformed(format!("cannot join {} with {}", show(&model.dims()), show(&block.dims()))));
     }
-    let total: usize = blocks.iter().map(|block| block.shape[inner]).sum();
-    let mut columns = Vec::new();
-    for row in 0..outer {
-        for (block, width) in &parts {
+    let mut shape = model.shape.clone();
+    shape[inner] = blocks.iter().map(|block| block.shape[inner]).sum();
+    check_growth(builder, 0, span(&shape))?;
+    let mut columns = Vec::with_capacity(volume(&shape));
+    for row in 0..volume(&shape[..inner]) {
+        for block in &blocks {
+            let width = volume(&block.shape[inner..]);
             columns.extend_from_slice(&block.columns[row * width..(row + 1) * width]);
         }
     }
-    shape[inner] = total;
-    Ok(vec![Fact::Block(Block { data_type, shape, batch, columns })])
+    Ok(vec![Fact::Block(Block { data_type: model.data_type.clone(), shape, batch: model.batch, columns })])
 }
 
-fn shape_without(shape: &[usize], axis: usize) -> Vec<usize> {
-    let mut shape = shape.to_vec();
-    shape[axis] = 0;
-    shape
+/// True if two shapes are the same on all axes but one.
+fn same_but_for(axis: usize, one: &[usize], other: &[usize]) -> bool {
+    one.len() == other.len() && (0..one.len()).all(|at| at == axis || one[at] == other[at])
 }
 
 fn concat_dims(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
@@ -72,16 +65,17 @@ fn concat_dims(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     Ok(vec![Dims { values, scalar: false }.into_fact()])
 }
 
-fn concat_constants(builder: &Builder, node: &Node, inputs: &[Fact], axis: usize) -> Result<Vec<Fact>> {
+fn concat_constants(builder: &Builder, node: &Node, inputs: &[Fact], axis: i64) -> Result<Vec<Fact>> {
     let tensors: Vec<&Tensor> =
         inputs.iter().filter_map(|fact| if let Fact::Constant(tensor) = fact { Some(tensor) } else { None }).collect();
-    let mut shape = tensors[0].shape.clone();
-    let fits = |tensor: &&&Tensor| {
-        tensor.shape.len() == shape.len() && (0..shape.len()).all(|at| at == axis || tensor.shape[at] == shape[at])
-    };
-    if tensors.iter().filter(fits).count() != tensors.len() {
+    let Some(first) = tensors.first() else { return Err(node.malformed("it joins nothing")) };
+    let axis = axis_of(node, axis, first.shape.len())?;
+    let mut shape = first.shape.clone();
+    if tensors.iter().any(|tensor| !same_but_for(axis, &tensor.shape, &shape)) {
         return Err(node.malformed("cannot join constants of different shapes"));
     }
+    let largest = tensors.iter().map(|tensor| tensor.values.len()).max().unwrap_or(0);
+    check_growth(builder, largest, tensors.iter().map(|tensor| tensor.values.len() as u64).sum())?;
     let arrays: Vec<&dyn Array> = tensors.iter().map(|tensor| tensor.values.as_ref()).collect();
     let end_to_end = arrow::compute::concat(&arrays)?;
     let outer = volume(&shape[..axis]);

@@ -13,7 +13,7 @@ use super::rearrange::gather_constant;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin, integers};
-use crate::onnx::fact::{Axis, Block, Fact, volume};
+use crate::onnx::fact::{Axis, Block, Fact, span, volume};
 use crate::onnx::node::Node;
 use crate::program::{ColumnId, LookupTable, Op, Tensor};
 
@@ -35,8 +35,7 @@ pub(crate) fn gather(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
 fn take_rows(builder: &mut Builder, node: &Node, data: &Tensor, axis: usize, indices: &Block) -> Result<Block> {
     let (before, after) = (&data.shape[..axis], &data.shape[axis + 1..]);
     let shape = [before, &indices.shape[..], after].concat();
-    let elements = shape.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent as u64));
-    Limits::check("columns", "columns", elements, builder.limits.columns)?;
+    Limits::check("columns", "columns", span(&shape), builder.limits.columns)?;
     let mut columns = Vec::with_capacity(volume(&shape));
     for outer in 0..volume(before) {
         for &index in &indices.columns {
@@ -107,7 +106,8 @@ pub(crate) fn gather_elements(builder: &mut Builder, node: &Node, inputs: &[Fact
     let Axis::Inner(inner) = data.axis(axis) else {
         return Err(node.unsupported("it mixes rows: it picks rows by position"));
     };
-    if data.batch != indices.batch || data.shape.len() != indices.shape.len() {
+    let inside = |at: usize| at == inner || indices.shape.get(at) <= data.shape.get(at);
+    if data.batch != indices.batch || data.shape.len() != indices.shape.len() || !(0..data.shape.len()).all(inside) {
         return Err(node.unsupported(format!("it reads {} at {}", show(&data.dims()), show(&indices.dims()))));
     }
     let mut columns = Vec::with_capacity(indices.columns.len());

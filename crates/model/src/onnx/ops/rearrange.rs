@@ -10,7 +10,7 @@ use super::elements::{along, layout, movable, pick, reshaped, show, split_batch}
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, integers};
-use crate::onnx::fact::{Block, Dim, Dims, Fact, normal_axis, strides};
+use crate::onnx::fact::{Block, Dim, Dims, Fact, normal_axis, span, strides};
 use crate::onnx::node::Node;
 use crate::program::Tensor;
 
@@ -79,8 +79,8 @@ pub(crate) fn slice(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
         return Err(node.malformed("`starts`, `ends`, `axes` and `steps` differ in length"));
     }
-    if let Fact::Dims(dims) = &inputs[0] {
-        let range = slice_range(node, starts[0], ends[0], steps[0], dims.values.len())?;
+    if let (Fact::Dims(dims), [start], [end], [step]) = (input(node, inputs, 0)?, &starts[..], &ends[..], &steps[..]) {
+        let range = slice_range(node, *start, *end, *step, dims.values.len())?;
         let values = range.into_iter().map(|index| dims.values[index]).collect();
         return Ok(vec![Dims { values, scalar: false }.into_fact()]);
     }
@@ -199,8 +199,7 @@ pub(crate) fn expand(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
         });
     }
     let (shape, batch) = split_batch(&dims);
-    let elements = shape.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent as u64));
-    Limits::check("columns", "columns", elements, builder.limits.columns)?;
+    Limits::check("columns", "columns", span(&shape), builder.limits.columns)?;
     let index = source_positions(&dims, &source);
     Ok(vec![pick(builder, &value, shape, batch, &index)?])
 }

@@ -6,7 +6,7 @@ use super::axes::{attribute_or_input, axis_of, input};
 use super::elements::{layout, movable, reshaped, show};
 use crate::error::{Error, Result};
 use crate::onnx::builder::{Builder, integers};
-use crate::onnx::fact::{Dim, Dims, Fact, volume};
+use crate::onnx::fact::{Dim, Dims, Fact, known_volume, span, volume};
 use crate::onnx::node::Node;
 
 /// Reshape.
@@ -17,11 +17,11 @@ pub(crate) fn reshape(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
         (None, Some(shape)) => shape.iter().copied().map(Dim::Known).collect(),
         (None, None) => return Err(node.malformed("the shape is missing")),
     };
-    if let Fact::Dims(dims) = &inputs[0] {
+    if let Fact::Dims(dims) = input(node, inputs, 0)? {
         let scalar = target.is_empty();
         return Ok(vec![Dims { values: dims.values.clone(), scalar }.into_fact()]);
     }
-    let value = movable(builder, node, &inputs[0])?;
+    let value = movable(builder, node, input(node, inputs, 0)?)?;
     let dims = target_dims(builder, node, &value, &target, node.flag("allowzero", false)?)?;
     Ok(vec![reshaped(&value, &dims)])
 }
@@ -37,11 +37,10 @@ fn target_dims(builder: &Builder, node: &Node, value: &Fact, target: &[Dim], all
     }
     let (shape, batch) = layout(value);
     let elements = volume(&shape) as i64;
+    // Dimensions that are not known yet are negative.
     let known = |dims: &[Dim]| {
-        dims.iter().fold(1_i64, |product, dim| match dim {
-            Dim::Known(extent) if *extent >= 0 => product.saturating_mul(*extent),
-            _ => product,
-        })
+        let extents: Vec<Dim> = dims.iter().filter(|dim| !matches!(dim, Dim::Known(..0))).copied().collect();
+        known_volume(&extents)
     };
     let misfit = || node.malformed(format!("cannot reshape {} to {}", show(&source), show(&dims)));
     let wildcard = dims.iter().position(|dim| *dim == Dim::Known(-1));
@@ -76,7 +75,15 @@ fn target_dims(builder: &Builder, node: &Node, value: &Fact, target: &[Dim], all
         }
         (None, _) => dims.clone(),
     };
-    if known(&resolved) != elements || resolved.contains(&Dim::Batch) != batch.is_some() {
+    let extents: Option<Vec<usize>> = resolved
+        .iter()
+        .filter(|dim| **dim != Dim::Batch)
+        .map(|dim| if let Dim::Known(extent) = dim { usize::try_from(*extent).ok() } else { None })
+        .collect();
+    let fits = extents.is_some_and(|extents| {
+        volume(&extents) == volume(&shape) && span(&extents) <= builder.limits.columns.max(span(&shape))
+    });
+    if !fits || resolved.contains(&Dim::Batch) != batch.is_some() {
         return Err(misfit());
     }
     if !keeps_rows(&source, &resolved) {
@@ -93,13 +100,8 @@ fn with(dims: &[Dim], at: usize, dim: Dim) -> Vec<Dim> {
 
 /// True if as many elements stand before the batch dimension as before, so that rows stay whole.
 fn keeps_rows(from: &[Dim], to: &[Dim]) -> bool {
-    let before = |dims: &[Dim]| {
-        let known = dims.iter().take_while(|dim| **dim != Dim::Batch).map(|dim| match dim {
-            Dim::Known(extent) => *extent,
-            Dim::Batch => 1,
-        });
-        known.product::<i64>()
-    };
+    let before =
+        |dims: &[Dim]| known_volume(&dims.iter().take_while(|dim| **dim != Dim::Batch).copied().collect::<Vec<_>>());
     !from.contains(&Dim::Batch) || before(from) == before(to)
 }
 
@@ -114,7 +116,7 @@ pub(crate) fn flatten(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
     let axis = node.int_or("axis", 1)?;
     let split = if axis == dims.len() as i64 { dims.len() } else { axis_of(node, axis, dims.len())? };
     let part = |dims: &[Dim]| {
-        let known: i64 = dims.iter().map(|dim| if let Dim::Known(extent) = dim { *extent } else { 1 }).product();
+        let known = known_volume(dims);
         match (dims.contains(&Dim::Batch), known) {
             (true, 1) => Ok(Dim::Batch),
             (true, _) => Err(node.unsupported("it mixes rows")),
@@ -128,7 +130,7 @@ pub(crate) fn flatten(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
 /// Squeeze.
 pub(crate) fn squeeze(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let axes = attribute_or_input(node, inputs, "axes", 1)?;
-    if let Fact::Dims(dims) = &inputs[0] {
+    if let Fact::Dims(dims) = input(node, inputs, 0)? {
         let scalar = dims.values.len() == 1;
         return Ok(vec![Dims { values: dims.values.clone(), scalar }.into_fact()]);
     }
@@ -148,7 +150,7 @@ pub(crate) fn squeeze(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
 /// Unsqueeze.
 pub(crate) fn unsqueeze(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let axes = attribute_or_input(node, inputs, "axes", 1)?.ok_or_else(|| node.malformed("`axes` is missing"))?;
-    if let Fact::Dims(dims) = &inputs[0] {
+    if let Fact::Dims(dims) = input(node, inputs, 0)? {
         return match dims.scalar {
             true => Ok(vec![Dims { values: dims.values.clone(), scalar: false }.into_fact()]),
             false => Err(node.unsupported("it computes with the number of rows")),

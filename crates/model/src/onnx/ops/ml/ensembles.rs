@@ -101,8 +101,8 @@ struct TwoClasses {
 impl TwoClasses {
     fn lower(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
         let scored: HashSet<u32> = self.trees.weights.iter().map(|(output, _)| *output).collect();
-        if scored.iter().any(|&output| output > 1) {
-            return Err(node.malformed("weights for a class that is not there"));
+        if scored.is_empty() || scored.iter().any(|&output| output > 1) {
+            return Err(node.malformed("no weights, or some for a class that is not there"));
         }
         let always = [self.trees.always_scores(0), self.trees.always_scores(1)];
         if (0..2).any(|output| scored.contains(&output) && !always[output as usize]) {

@@ -11,6 +11,7 @@ use arrow::datatypes::DataType;
 
 use super::scores::{PostTransform, class_labels, classifier_outputs, float_features, label, matrix};
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::Fact;
 use crate::onnx::node::Node;
@@ -37,7 +38,7 @@ fn kernel(node: &Node) -> Result<Kernel> {
 /// One column per support vector.
 fn kernels(builder: &mut Builder, node: &Node, features: Vec<ColumnId>, count: usize) -> Result<Vec<ColumnId>> {
     let vectors = node.floats("support_vectors")?.unwrap_or_default();
-    if count == 0 || vectors.len() != count * features.len() {
+    if count == 0 || Some(vectors.len()) != count.checked_mul(features.len()) {
         return Err(node.malformed(format!(
             "{} numbers for {count} support vectors of {} features",
             vectors.len(),
@@ -92,7 +93,7 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
     let count: usize = per_class.iter().fold(0, |sum, count| sum.saturating_add(*count));
     let features = float_features(builder, node, input(node, inputs, 0)?)?;
     let kernels = kernels(builder, node, features, count)?;
-    let (weights, rho) = pair_weights(node, &per_class, pairs)?;
+    let (weights, rho) = pair_weights(builder, node, &per_class, pairs)?;
     let scores = linear(builder, node, &kernels, weights, rho)?;
     let label = vote(builder, node, &classes, &scores)?;
     let transform = PostTransform::of(node)?;
@@ -117,13 +118,14 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
 ///
 /// The file has a row of coefficients for each other class: those of class `i` against `j > i` lie in row `j - 1`, those
 /// of `j` against `i` in row `i`.
-fn pair_weights(node: &Node, per_class: &[usize], pairs: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+fn pair_weights(builder: &Builder, node: &Node, per_class: &[usize], pairs: usize) -> Result<(Vec<f32>, Vec<f32>)> {
     let count: usize = per_class.iter().sum();
     let coefficients = node.floats("coefficients")?.unwrap_or_default();
     let rho = node.floats("rho")?.unwrap_or_default();
     if pairs == 0 || coefficients.len() != (per_class.len() - 1) * count || rho.len() < pairs {
         return Err(node.malformed(format!("{} coefficients for {count} support vectors", coefficients.len())));
     }
+    check_weights(builder, count, pairs)?;
     let starts: Vec<usize> =
         per_class.iter().scan(0, |end, count| Some(std::mem::replace(end, *end + count))).collect();
     let mut weights = vec![0.0; count * pairs];
@@ -141,6 +143,12 @@ fn pair_weights(node: &Node, per_class: &[usize], pairs: usize) -> Result<(Vec<f
     Ok((weights, rho[..pairs].to_vec()))
 }
 
+/// The weights grow with the cube of the number of classes, the file with the square.
+fn check_weights(builder: &Builder, inputs: usize, outputs: usize) -> Result<()> {
+    let weights = (inputs as u64).saturating_mul(outputs as u64);
+    Limits::check("weights of support vectors", "tensor_elements", weights, builder.limits.tensor_elements)
+}
+
 /// The class with the most votes; the first of equal ones.
 fn vote(builder: &mut Builder, node: &Node, classes: &ArrayRef, scores: &[ColumnId]) -> Result<ColumnId> {
     if scores.len() == 1 {
@@ -156,6 +164,7 @@ fn vote(builder: &mut Builder, node: &Node, classes: &ArrayRef, scores: &[Column
         wins.extend(builder.cast(node, &[positive], &DataType::Float32)?);
     }
     let count = classes.len();
+    check_weights(builder, scores.len(), count)?;
     let mut weights = vec![0.0; scores.len() * count];
     let mut constants = vec![0.0; count];
     let mut pair = 0;

@@ -81,7 +81,7 @@ fn fenced_blocks(text: &str) -> Vec<(String, String)> {
 /// The examples of the crate are programs; `cargo test --workspace` has built them beside this test's own program.
 #[test]
 fn every_example_of_the_crate_runs() {
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_foretell")).with_file_name("examples");
+    let folder = Path::new(env!("CARGO_BIN_EXE_foretell")).with_file_name("examples");
     for example in ["embed", "existing_context"] {
         let output = std::process::Command::new(folder.join(example)).current_dir(repository()).output();
         let output = output.unwrap_or_else(|error| panic!("example {example} is not built ({error}): cargo test --workspace"));

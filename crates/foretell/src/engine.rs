@@ -79,10 +79,8 @@ impl Engine {
         check_options(&new.options)?;
         let limits = limits(state.config());
         let bytes = fetch(&new.uri, state.runtime_env(), limits.file_bytes).await?;
-        let mut load = LoadOptions::default();
-        load.limits = limits;
-        load.on_null = null_policy(&new.options)?;
-        load.features = new.features;
+        let on_null = null_policy(&new.options)?;
+        let load = LoadOptions { limits, features: new.features, on_null, ..LoadOptions::default() };
         let model = Model::from_bytes(&bytes, &load).map_err(|error| refused(&new.uri, error))?;
         accept(&model)?;
         let details = ModelDetails {

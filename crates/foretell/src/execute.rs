@@ -76,6 +76,7 @@ impl Executor<'_> {
             LogicalPlan::Statement(statement) => {
                 Ok(Outcome::Rows(self.ctx.execute_logical_plan(LogicalPlan::Statement(statement)).await?))
             }
+            LogicalPlan::Dml(dml) => self.change_rows(LogicalPlan::Dml(dml)).await,
             plan => Ok(Outcome::Rows(self.ctx.execute_logical_plan(plan).await?)),
         }
     }

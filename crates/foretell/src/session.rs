@@ -14,6 +14,7 @@ use crate::dialect::{self, Parsed};
 use crate::engine::Engine;
 use crate::error::{Error, Result, missing_table};
 use crate::execute::Executor;
+use crate::planning::YieldInJoins;
 use crate::register::register_with;
 use crate::stores::LazyStores;
 
@@ -144,7 +145,11 @@ fn context() -> Result<SessionContext> {
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     let runtime: Arc<RuntimeEnv> =
         RuntimeEnvBuilder::new().with_object_store_registry(Arc::new(LazyStores::default())).build_arc()?;
-    let state =
-        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldInJoins))
+        .build();
     Ok(SessionContext::new_with_state(state).enable_url_table())
 }

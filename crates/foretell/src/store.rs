@@ -107,15 +107,14 @@ fn stored_model(warehouse: &Warehouse, record: &ModelRecord) -> Option<NamedMode
 #[cfg(feature = "warehouse")]
 fn load_options(version: &ModelVersion) -> LoadOptions {
     let declared = |parameter: &ModelParameter| DeclaredFeature { name: parameter.name.clone(), data_type: None };
-    let mut load = LoadOptions::default();
-    load.features = Some(version.parameters.iter().map(declared).collect());
-    load.on_null = version.options.get("on_null").and_then(|policy| match policy.to_lowercase().as_str() {
+    let features = Some(version.parameters.iter().map(declared).collect());
+    let on_null = version.options.get("on_null").and_then(|policy| match policy.to_lowercase().as_str() {
         "missing" => Some(NullPolicy::Missing),
         "null" => Some(NullPolicy::Null),
         "error" => Some(NullPolicy::Error),
         _ => None,
     });
-    load
+    LoadOptions { features, on_null, ..LoadOptions::default() }
 }
 
 #[cfg(feature = "warehouse")]

@@ -2,9 +2,11 @@
 
 use datafusion::error::Result as HostResult;
 use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, LogicalPlan};
+use datafusion::prelude::DataFrame;
 
 use crate::error::Result;
 use crate::execute::Executor;
+use crate::session::Outcome;
 
 #[cfg(feature = "warehouse")]
 use {
@@ -12,7 +14,6 @@ use {
     datafusion::common::tree_node::{TreeNode, TreeNodeRecursion},
     datafusion::logical_expr::Expr,
     datafusion::physical_plan::execute_stream_partitioned,
-    datafusion::prelude::DataFrame,
     foretell_udfs::BoundCall,
     foretell_warehouse::{CommitInfo, OnExisting, Warehouse},
     std::collections::BTreeMap,
@@ -43,6 +44,19 @@ impl Executor<'_> {
         }
         self.ctx.deregister_table(name)?;
         Ok(())
+    }
+
+    /// `INSERT` and its kin: the host's plan, run to its end, with the models it calls noted for the commit.
+    pub(crate) async fn change_rows(&self, plan: LogicalPlan) -> Result<Outcome> {
+        #[cfg_attr(not(feature = "warehouse"), expect(unused_mut, reason = "only a database has commits"))]
+        let mut state = self.ctx.state();
+        #[cfg(feature = "warehouse")]
+        if self.database.warehouse().is_some() {
+            let info = provenance(&state.optimize(&plan)?)?;
+            state.config_mut().set_extension(Arc::new(info));
+        }
+        let count = DataFrame::new(state, plan).collect().await?;
+        Ok(Outcome::Rows(self.ctx.read_batches(count)?))
     }
 
     /// Streams the query into the table; memory does not grow with its rows.

@@ -60,7 +60,10 @@ impl Killer {
             wait_for_change(&mut child, &sandbox.path(DATABASE).join(folder));
         }
         thread::sleep(delay);
-        kill(child)
+        let is_done = kill(child);
+        let under_way = entries(&sandbox.path(DATABASE).join("pending")).len();
+        println!("  it {} done, {under_way} writes are under way", if is_done { "was" } else { "was not" });
+        is_done
     }
 
     /// A time between nothing and `max`, by Marsaglia's xorshift.

@@ -144,6 +144,7 @@ impl Database {
         let is_done = killer.kill(&self.sandbox, statement);
         let found = self.look();
         if found == content(&new) {
+            println!("  it has happened");
             self.batches = new;
         } else {
             assert!(!is_done, "`{statement}` was done, and this was left: {found}");

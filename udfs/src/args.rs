@@ -57,7 +57,6 @@ pub(crate) fn display(args: &[Expr]) -> Result<String> {
                 Some(text) => format!("'{text}'"),
                 None => value.to_string(),
             },
-            Expr::Column(column) => column.name.clone(),
             other => other.schema_name().to_string(),
         });
     }

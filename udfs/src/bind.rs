@@ -43,14 +43,25 @@ pub fn is_model_call(expr: &Expr) -> bool {
     udf.is::<ModelFunc>() || named_call(call).is_some()
 }
 
-/// The name of the model when `expr` is a call of `predict_proba`.
+/// True for a model call that names no feature: `m()`, `m(*)`, `predict('m')`, `predict('m', t.*)`.
+pub fn binds_by_name(expr: &Expr) -> bool {
+    let Expr::ScalarFunction(call) = expr else { return false };
+    let features = match named_call(call) {
+        Some(_) => call.args.get(1..).unwrap_or_default(),
+        None if call.func.inner().is::<ModelFunc>() => &call.args,
+        None => return false,
+    };
+    features.is_empty() || features.iter().all(is_wildcard)
+}
+
+/// The model when `expr` is a call of `predict_proba`.
 ///
 /// # Errors
 /// When no model has the name it gives.
-pub fn model_of_probabilities(expr: &Expr) -> Result<Option<String>> {
+pub fn model_of_probabilities(expr: &Expr) -> Result<Option<NamedModel>> {
     match expr {
         Expr::ScalarFunction(call) => match call.func.inner().downcast_ref::<PredictProbaFunc>() {
-            Some(function) => Ok(Some(function.call.model(&call.args)?.name.to_string())),
+            Some(function) => function.call.model(&call.args).map(Some),
             None => Ok(None),
         },
         Expr::Alias(alias) => model_of_probabilities(&alias.expr),

@@ -23,8 +23,8 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// Names, and types if given, of all features in their order; the file's own names otherwise.
     pub features: Option<Vec<DeclaredFeature>>,
-    /// What NULL means for every feature; found for each feature by itself otherwise. `Missing` leaves integer and boolean
-    /// features as they are, since they have no missing value, and makes NULL text the empty text.
+    /// What NULL means for every feature; found for each feature by itself otherwise. `Missing` leaves text, integer and
+    /// boolean features as they are, since these types have no missing value.
     pub on_null: Option<NullPolicy>,
     /// Which optimisations run; all of them by default.
     pub passes: PassOptions,
@@ -323,8 +323,7 @@ fn wanted_columns(answers: &Answers, asked: &[Answer]) -> Vec<ColumnId> {
 fn apply_options(signature: &mut Signature, options: &LoadOptions) -> Result<()> {
     if let Some(policy) = options.on_null {
         for feature in &mut signature.features {
-            let has_missing = feature.data_type.is_floating() || feature.data_type == DataType::Utf8;
-            if policy != NullPolicy::Missing || has_missing {
+            if policy != NullPolicy::Missing || feature.data_type.is_floating() {
                 feature.null_policy = policy;
             }
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::{Error, Result};
 
@@ -15,7 +16,7 @@ pub(crate) const TEMPORARY: &str = "tmp";
 
 /// Replaces `path` with `bytes`.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = with_suffix(path, TEMPORARY);
+    let temporary = with_suffix(path, &format!("{}.{TEMPORARY}", Uuid::new_v4().simple()));
     let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;

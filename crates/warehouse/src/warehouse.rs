@@ -99,8 +99,13 @@ impl Warehouse {
     }
 
     /// Writes the format file first, so that a half-made database is one that can be opened again.
+    ///
+    /// Two processes may create the same directory at the same time; whoever is first, both have a database.
     fn create(&self) -> Result<()> {
-        files::write_json(&self.layout.format_file(), &Format { format: FORMAT })?;
+        match files::write_json(&self.layout.format_file(), &Format { format: FORMAT }) {
+            Err(_) if is_database(&self.layout.root)? => {}
+            result => result?,
+        }
         files::sync_parent(&self.layout.root)
     }
 
@@ -133,14 +138,20 @@ fn is_database(dir: &Path) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(Error::io("read", dir, source)),
     }
-    let found: Option<Format> = files::read_json(&dir.join("foretell.json"))?;
+    let format_file = dir.join("foretell.json");
+    let unfinished = |path: &PathBuf| path.extension().is_some_and(|extension| extension == files::TEMPORARY);
+    let found: Option<Format> = match files::read_json(&format_file)? {
+        Some(found) => Some(found),
+        // A creation that was killed before its first rename leaves such files only.
+        None if files::entries(dir)?.iter().all(unfinished) => return Ok(false),
+        // Another process may have made it meanwhile.
+        None => files::read_json(&format_file)?,
+    };
     match found {
         Some(Format { format }) if format > FORMAT => {
             Err(Error::NewerFormat { path: dir.to_path_buf(), found: format, supported: FORMAT })
         }
         Some(_) => Ok(true),
-        // A creation that was killed before its first rename leaves this one file.
-        None if files::entries(dir)?.iter().all(|path| path.ends_with("foretell.json.tmp")) => Ok(false),
         None => Err(Error::NotADatabase { path: dir.to_path_buf() }),
     }
 }

@@ -115,7 +115,10 @@ fn parse_create(parser: &mut Parser) -> Result<CreateModel, ParserError> {
     let mut model =
         CreateModel { name, or_replace, temporary, if_not_exists, parameters, ..CreateModel::default() };
     if parser.parse_keyword(Keyword::FROM) {
-        model.uri = parser.parse_literal_string()?;
+        model.uri = match parser.next_token() {
+            TokenWithSpan { token: Token::SingleQuotedString(uri), .. } => uri,
+            other => return parser.expected("the path or address of the file in quotes", other),
+        };
         if parser.parse_keyword(Keyword::WITH) || parser.parse_keyword(Keyword::OPTIONS) {
             model.options = parse_options(parser)?;
         }
@@ -240,6 +243,14 @@ mod tests {
             .iter()
             .map(|text| statement(text).expect_err(text).to_string())
             .collect();
-        insta::assert_debug_snapshot!(errors);
+        assert_eq!(
+            errors,
+            [
+                "syntax error: Expected: FROM 'path' or OPTIONS (MODEL_PATH = '...'), found: EOF",
+                "syntax error: Expected: the path or address of the file in quotes, found: x",
+                "syntax error: Expected: identifier, found: EOF",
+                "syntax error: a model's name has no schema, got `a.`",
+            ]
+        );
     }
 }

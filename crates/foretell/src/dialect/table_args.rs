@@ -4,9 +4,6 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 /// The same tokens with `MODEL m` as a text literal and `TABLE t` as a subquery, inside calls of `ml_predict` only.
 pub(crate) fn lower(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !tokens.iter().any(|token| is_word(&token.token, "MODEL") || is_word(&token.token, "TABLE")) {
-        return tokens;
-    }
     let mut lowered = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
@@ -61,7 +58,7 @@ fn lower_arguments(tokens: &[TokenWithSpan], at: usize, lowered: &mut Vec<TokenW
         lowered.push(tokens[next].clone());
         let table = skip_space(tokens, next + 1);
         next += 1;
-        if let Some((name, after)) = keyword_and_name(tokens, table, "TABLE") {
+        if let Some((name, after)) = keyword_and_name(tokens, table, "TABLE").or_else(|| bare_name(tokens, table)) {
             subquery(name, tokens[table].span, lowered);
             next = after;
         }
@@ -84,6 +81,14 @@ fn keyword_and_name<'a>(
         .take_while(|token| matches!(token.token, Token::Word(_) | Token::Period | Token::SingleQuotedString(_)))
         .count();
     (length > 0).then(|| (&tokens[start..start + length], start + length))
+}
+
+/// A name that is a whole argument.
+fn bare_name(tokens: &[TokenWithSpan], at: usize) -> Option<(&[TokenWithSpan], usize)> {
+    let length = tokens[at..].iter().take_while(|token| matches!(token.token, Token::Word(_) | Token::Period)).count();
+    let after = at + length;
+    let ended = matches!(tokens.get(skip_space(tokens, after))?.token, Token::Comma | Token::RParen);
+    (length > 0 && ended).then(|| (&tokens[at..after], after))
 }
 
 fn subquery(table: &[TokenWithSpan], span: Span, lowered: &mut Vec<TokenWithSpan>) {
@@ -130,6 +135,7 @@ mod tests {
             lowered("FROM ml_predict ( MODEL m , (SELECT 1), STRUCT(0.5 AS threshold))"),
             "FROM ml_predict ('m', (SELECT 1), STRUCT(0.5 AS threshold))"
         );
+        assert_eq!(lowered("FROM ml_predict('m', s.t)"), "FROM ml_predict('m',(SELECT * FROM s.t))");
         assert_eq!(lowered("FROM ml_predict('m', TABLE t)"), "FROM ml_predict('m',(SELECT * FROM t))");
     }
 

@@ -3,6 +3,7 @@
 //! It runs before every other rule: type coercion cannot type `*` in a function's arguments, and sees only bound calls.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -12,7 +13,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, Sort};
 use datafusion::optimizer::AnalyzerRule;
-use foretell_udfs::bind::{Scope, bind_call, is_model_call};
+use foretell_udfs::bind::{Scope, bind_call, binds_by_name, is_model_call};
 
 /// Replaces `predict('m', ...)`, `m(...)` and their kin by calls bound to one model.
 #[derive(Debug, Default)]
@@ -65,29 +66,47 @@ fn calls_a_model(plan: &LogicalPlan) -> Result<bool> {
 }
 
 /// `SELECT a FROM t ORDER BY predict('m', *)`: the features are not among the selected columns, and since the call names
-/// none of them the host could not add them. The keys are computed below the projection and dropped above the sort.
+/// none of them the host could not add them. The calls, and only they, are computed below the projection as columns that are
+/// dropped above the sort; the rest of a key keeps its meaning.
 fn sort_below_projection(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::Sort(sort) = plan else { return Ok(None) };
     let LogicalPlan::Projection(projection) = sort.input.as_ref() else { return Ok(None) };
     let above = PlanScope::of(plan)?;
-    if sort.expr.iter().all(|key| bind_expr(key.expr.clone(), &above).is_ok()) {
+    let below = PlanScope::of(sort.input.as_ref())?;
+    let mut hidden: Vec<Expr> = Vec::new();
+    let mut keys = sort.expr.clone();
+    for key in &mut keys {
+        let moved = key.expr.clone().transform_up(|expr| match &expr {
+            Expr::ScalarFunction(call) if binds_by_name(&expr) => {
+                let bound = match bind_call(call, &below) {
+                    Ok(Some(bound)) => bound,
+                    _ => return Ok(Transformed::no(expr)),
+                };
+                let name = unused_name(&above.schema, hidden.len());
+                hidden.push(bound.alias(&name));
+                Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+            }
+            _ => Ok(Transformed::no(expr)),
+        })?;
+        key.expr = bind_expr(moved.data, &above)?.data;
+    }
+    if hidden.is_empty() {
         return Ok(None);
     }
-    let below = PlanScope::of(sort.input.as_ref())?;
-    let mut selected = projection.expr.clone();
-    let mut keys = sort.expr.clone();
-    for (position, key) in keys.iter_mut().enumerate() {
-        if !key.expr.exists(|expr| Ok(is_model_call(expr)))? {
-            continue;
-        }
-        let name = format!("__sort_key_{position}");
-        selected.push(bind_expr(key.expr.clone(), &below)?.data.alias(&name));
-        key.expr = Expr::Column(Column::new_unqualified(name));
-    }
-    let wider = LogicalPlan::Projection(Projection::try_new(selected, std::sync::Arc::clone(&projection.input))?);
-    let sorted = LogicalPlan::Sort(Sort { expr: keys, input: std::sync::Arc::new(wider), fetch: sort.fetch });
     let kept: Vec<Expr> = projection.schema.columns().into_iter().map(Expr::Column).collect();
+    let selected = projection.expr.iter().cloned().chain(hidden).collect();
+    let wider = LogicalPlan::Projection(Projection::try_new(selected, Arc::clone(&projection.input))?);
+    let sorted = LogicalPlan::Sort(Sort { expr: keys, input: Arc::new(wider), fetch: sort.fetch });
     LogicalPlanBuilder::from(sorted).project(kept)?.build().map(Some)
+}
+
+/// A name for a hidden column that no column of the result has.
+fn unused_name(schema: &DFSchema, position: usize) -> String {
+    let mut name = format!("__sort_key_{position}");
+    while schema.columns().iter().any(|column| column.name == name) {
+        name.push('_');
+    }
+    name
 }
 
 /// The columns that the expressions of one plan node may use.
@@ -104,7 +123,7 @@ impl PlanScope {
             let source = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?;
             schema.merge(&source);
         }
-        Ok(Self { schema: std::sync::Arc::new(schema), using: plan.using_columns()? })
+        Ok(Self { schema: Arc::new(schema), using: plan.using_columns()? })
     }
 }
 

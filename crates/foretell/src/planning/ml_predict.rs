@@ -174,7 +174,6 @@ fn settings(value: SqlExpr) -> Result<Option<f64>> {
             SqlExpr::Named { expr, name } if name.value.eq_ignore_ascii_case("threshold") => {
                 threshold = Some(number(&expr)?);
             }
-            SqlExpr::Named { name, .. } if name.value.eq_ignore_ascii_case("keep_original_columns") => {}
             other => return plan_err!("`ml_predict` knows the setting `threshold`, got {other}"),
         }
     }

@@ -63,7 +63,7 @@ fn files_that_are_no_models() {
 
 #[test]
 fn files_above_a_limit() {
-    assert_snapshot!(within(&encode(&relu()), |limits| limits.run_bytes = 1_000), @"");
+    assert_snapshot!(within(&encode(&relu()), |limits| limits.run_bytes = 1_000), @"the model has 98304 bytes of columns in one batch, the limit is 1000; raise it with `SET foretell.limit_run_bytes = ...` if you trust the file");
     let whole = encode(&relu());
     let deep = graph(
         "then_branch",

@@ -65,6 +65,7 @@ fn violations(tree: &Tree) -> Vec<Violation> {
     pages::check_scripts(tree, &mut found);
     pages::check_functions(tree, &mut found);
     pages::check_words(tree, &mut found);
+    pages::check_leftovers(tree, &mut found);
     found.sort();
     found
 }

@@ -1,4 +1,4 @@
-//! That what users see is documented, and that nothing names the machine it was written on.
+//! That what users see is documented, and that nothing is left of the machine and the runs it was written with.
 
 use super::Violation;
 use crate::source::line_of;
@@ -9,6 +9,9 @@ const NO_FUNCTION: [&str; 4] = ["mod.rs", "named.rs", "model.rs", "label_probabi
 
 /// Folders that exist on one machine only.
 const WORDS: [&str; 3] = [concat!("/", "root", "/"), concat!("/", "work", "/"), concat!("shared", "/", "reference")];
+
+/// Ends of file names: snapshots that wait for somebody to look, and what an interrupted `UPDATE_SLT=1` leaves.
+const LEFTOVERS: [&str; 3] = [".pending-snap", ".snap.new", ".temp"];
 
 /// Checks that the index of the scripts names every script.
 pub fn check_scripts(tree: &Tree, found: &mut Vec<Violation>) {
@@ -56,6 +59,13 @@ pub fn check_words(tree: &Tree, found: &mut Vec<Violation>) {
     }
 }
 
+/// Checks that nothing is kept that a test run leaves behind.
+pub fn check_leftovers(tree: &Tree, found: &mut Vec<Violation>) {
+    for (path, _) in tree.files().filter(|(path, _)| LEFTOVERS.iter().any(|end| path.ends_with(end))) {
+        found.push(Violation::new(path, 1, "leftover", "a test run left this; look at it, then remove it"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +93,14 @@ mod tests {
         check_functions(&Tree::of(&files), &mut found);
         let paths: Vec<&str> = found.iter().map(|violation| violation.path.as_str()).collect();
         assert_eq!(paths, ["udfs/src/predict/b.rs"]);
+    }
+
+    #[test]
+    fn test_runs_leave_nothing() {
+        let mut found = Vec::new();
+        check_leftovers(&Tree::of(&[("a/b.snap.new", ""), ("a/b.snap", ""), ("a/temp.rs", "")]), &mut found);
+        let paths: Vec<&str> = found.iter().map(|violation| violation.path.as_str()).collect();
+        assert_eq!(paths, ["a/b.snap.new"]);
     }
 
     #[test]

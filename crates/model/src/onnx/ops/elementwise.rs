@@ -204,6 +204,9 @@ pub(crate) fn cast_op(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
     let to = node.int("to")?.ok_or_else(|| node.malformed("attribute `to` is missing"))?;
     let to = arrow_type(i32::try_from(to).unwrap_or_default())?;
     let value = input(node, inputs, 0)?;
+    if to == DataType::Float16 || value.data_type() == Some(&DataType::Float16) {
+        return Err(node.unsupported("half precision outside the operators that tract runs"));
+    }
     if let (Fact::Dims(_), DataType::Int64) = (value, &to) {
         return Ok(vec![value.clone()]);
     }

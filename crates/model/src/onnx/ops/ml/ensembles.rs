@@ -74,11 +74,11 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
         1 => Err(node.unsupported("a classifier of one class")),
         2 => TwoClasses { classes, trees, base_values, transform }.lower(builder, node, fact),
         outputs => {
-            let negative = trees.weights.iter().any(|(_, weight)| *weight < 0.0);
+            let negative = trees.weights.iter().any(|(_, weight)| *weight <= 0.0);
             let unscored = (0..outputs as u32).any(|output| !trees.always_scores(output));
             if negative && unscored && base_values.is_empty() {
                 // Their label depends on which classes a row has a score for, which no exporter leaves open.
-                return Err(node.unsupported("negative weights, and classes that some rows have no score for"));
+                return Err(node.unsupported("weights of zero or less, and classes that some rows have no score for"));
             }
             let ensemble = Ensemble { trees: &trees, outputs, aggregate: Aggregate::Sum, base_values: &base_values };
             let scores = push(builder, node, fact, &ensemble)?;

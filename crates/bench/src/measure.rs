@@ -49,7 +49,7 @@ impl Run {
     }
 }
 
-/// "3367760 rows, 1.234 s, 2729141 rows/s, 210 MB"
+/// "  3367760 rows     1.234 s   2729141 rows/s    210 MB"
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, seconds, .. } = self;

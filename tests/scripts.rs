@@ -84,7 +84,8 @@ fn every_example_of_the_crate_runs() {
     let folder = Path::new(env!("CARGO_BIN_EXE_foretell")).with_file_name("examples");
     for example in ["embed", "existing_context"] {
         let output = std::process::Command::new(folder.join(example)).current_dir(repository()).output();
-        let output = output.unwrap_or_else(|error| panic!("example {example} is not built ({error}): cargo test --workspace"));
+        let output =
+            output.unwrap_or_else(|error| panic!("example {example} is not built ({error}): cargo test --workspace"));
         assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{example} printed nothing");
     }

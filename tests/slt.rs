@@ -44,8 +44,11 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 /// Files under `tables/` run on a database directory, the others in memory.
 fn run(file: &Path) -> Result<(), Failed> {
     // Planning is recursive, and unoptimised frames are large.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(16 << 20).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(16 << 20)
+        .enable_all()
+        .build()?;
     let directory = tempfile::tempdir()?;
     let on_disk = file.parent().is_some_and(|parent| parent.ends_with("tables"));
     let file = file.to_owned();

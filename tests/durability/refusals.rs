@@ -63,7 +63,7 @@ fn names_that_are_taken() {
     assert_snapshot!(error("CREATE TABLE t AS SELECT 2 AS n"), @"error: -c:1:1: table `t` exists; CREATE OR REPLACE TABLE replaces it");
     assert_snapshot!(error("CREATE VIEW v AS SELECT 2 AS n"), @"error: -c:1:1: `v` exists; OR REPLACE replaces it");
     assert_snapshot!(error("CREATE VIEW t AS SELECT 2 AS n"), @"error: -c:1:1: `t` exists and is something else; drop it first");
-    assert_snapshot!(error("CREATE TABLE v AS SELECT 2 AS n"), @"error: -c:1:1: table `v` exists; CREATE OR REPLACE TABLE replaces it");
+    assert_snapshot!(error("CREATE TABLE v AS SELECT 2 AS n"), @"error: -c:1:1: `v` exists and is a view; drop it first");
     assert_eq!(run(&sandbox, &["SELECT * FROM t", "SELECT * FROM v"]).output(), "n\n1\nn\n1\n");
 }
 

@@ -18,8 +18,8 @@ mod source;
 pub use bound::BoundCall;
 pub use error::to_datafusion;
 pub use predict::{
-    LabelProbabilitiesFunc, ModelFunc, PredictFunc, PredictProbaFunc, PredictRawFunc, TryPredictFunc, predict_proba_udf,
-    predict_raw_udf, predict_udf, try_predict_udf,
+    LabelProbabilitiesFunc, ModelFunc, PredictFunc, PredictProbaFunc, PredictRawFunc, TryPredictFunc,
+    predict_proba_udf, predict_raw_udf, predict_udf, try_predict_udf,
 };
 pub use source::{ModelDetails, ModelSource, NamedModel, nearest};
 

@@ -51,7 +51,11 @@ impl NamedModel {
     }
 
     /// A model that `load` reads at its first use, once: a session starts quickly however many models it knows.
-    pub fn lazy(name: &str, details: ModelDetails, load: impl Fn() -> Result<Arc<Model>> + Send + Sync + 'static) -> Self {
+    pub fn lazy(
+        name: &str,
+        details: ModelDetails,
+        load: impl Fn() -> Result<Arc<Model>> + Send + Sync + 'static,
+    ) -> Self {
         let model = Arc::new(LazyModel { loaded: OnceLock::new(), load: Box::new(load) });
         Self { name: Arc::from(name), details: Arc::new(details), model }
     }

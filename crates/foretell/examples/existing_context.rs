@@ -16,10 +16,12 @@ async fn main() -> Result<()> {
 
     // The standard statement, which every client of DataFusion can send.
     ctx.sql("CREATE FUNCTION late() LANGUAGE onnx AS 'sql/models/late.onnx'").await?;
-    ctx.sql("SELECT origin, avg(predict_proba('late', *)['late']) AS late FROM flights GROUP BY origin ORDER BY origin")
-        .await?
-        .show()
-        .await?;
+    ctx.sql(
+        "SELECT origin, avg(predict_proba('late', *)['late']) AS late FROM flights GROUP BY origin ORDER BY origin",
+    )
+    .await?
+    .show()
+    .await?;
 
     // The function works in the DataFrame API, too.
     let late = ctx.udf("late")?;

@@ -39,6 +39,16 @@ pub(crate) enum DefinitionKind {
     ExternalTable,
 }
 
+impl DefinitionKind {
+    /// In a sentence.
+    pub(crate) fn described(self) -> &'static str {
+        match self {
+            Self::View => "a view",
+            Self::ExternalTable => "an external table",
+        }
+    }
+}
+
 /// Where the tables of a session are.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -105,11 +115,7 @@ impl Database {
 
     /// The tables as the host sees them.
     pub(crate) fn schema(&self, state: Weak<RwLock<SessionState>>) -> Arc<dyn SchemaProvider> {
-        Arc::new(DatabaseSchema {
-            tables: Arc::clone(&self.tables),
-            definitions: Arc::clone(&self.definitions),
-            state,
-        })
+        Arc::new(DatabaseSchema { tables: Arc::clone(&self.tables), definitions: Arc::clone(&self.definitions), state })
     }
 
     /// The definition of `name`, if it is a view or an external table.

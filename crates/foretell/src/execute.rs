@@ -39,9 +39,7 @@ impl Executor<'_> {
         match statement {
             ModelStatement::Create(create) => done(self.engine.create(create).await?),
             ModelStatement::Drop { name, if_exists } => done(self.engine.drop(&name, if_exists)?),
-            ModelStatement::Show => {
-                Ok(Outcome::Rows(self.ctx.read_batch(show::models(&self.engine.models().all())?)?))
-            }
+            ModelStatement::Show => Ok(Outcome::Rows(self.ctx.read_batch(show::models(&self.engine.models().all())?)?)),
             ModelStatement::Describe { name } => {
                 let model = self.engine.find(&name)?;
                 Ok(Outcome::Rows(self.ctx.read_batch(show::describe(&model)?)?))
@@ -87,6 +85,11 @@ impl Executor<'_> {
             self.ctx.execute_logical_plan(LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create))).await?;
             return done(format!("created table `{name}`"));
         };
+        if let Some(definition) = self.database.definition(&own)
+            && !create.if_not_exists
+        {
+            return Ok(exec_err!("`{own}` exists and is {}; drop it first", definition.kind.described())?);
+        }
         if self.exists(&own) {
             match (create.if_not_exists, create.or_replace) {
                 (true, true) => return Ok(plan_err!("IF NOT EXISTS and OR REPLACE exclude each other")?),

@@ -8,8 +8,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use foretell_model::Error as ModelError;
 use futures::StreamExt;
-use object_store::path::Path as StorePath;
 use object_store::ObjectStoreExt;
+use object_store::path::Path as StorePath;
 use url::Url;
 
 use crate::stores::open_store;

@@ -38,7 +38,10 @@ impl FunctionFactory for ModelFunctionFactory {
             (None, None) => return plan_err!("CREATE FUNCTION {} lacks LANGUAGE onnx", statement.name),
         }
         let Some(uri) = statement.params.function_body.as_ref().and_then(text) else {
-            return plan_err!("CREATE FUNCTION {} LANGUAGE onnx needs AS 'path or address of the file'", statement.name);
+            return plan_err!(
+                "CREATE FUNCTION {} LANGUAGE onnx needs AS 'path or address of the file'",
+                statement.name
+            );
         };
         let new = NewModel {
             name: statement.name.clone(),
@@ -71,7 +74,9 @@ fn features(args: &[OperateFunctionArg]) -> Result<Option<Vec<DeclaredFeature>>>
             let name = if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
             Ok(DeclaredFeature { name, data_type: Some(arg.data_type.clone()) })
         }
-        None => plan_err!("name every argument of the function or leave the list empty, got one of type {}", arg.data_type),
+        None => {
+            plan_err!("name every argument of the function or leave the list empty, got one of type {}", arg.data_type)
+        }
     });
     declared.collect::<Result<_>>().map(Some)
 }

@@ -106,10 +106,7 @@ mod tests {
     #[test]
     fn cuts_outside_quotes_and_comments() {
         let script = "-- one; two\nSELECT ';', \"a;b\" /* ; */ ;;\n\n  SELECT 'é;',\n 2";
-        assert_eq!(
-            texts(script),
-            [("SELECT ';', \"a;b\" /* ; */".into(), 2, 1), ("SELECT 'é;',\n 2".into(), 4, 3)]
-        );
+        assert_eq!(texts(script), [("SELECT ';', \"a;b\" /* ; */".into(), 2, 1), ("SELECT 'é;',\n 2".into(), 4, 3)]);
     }
 
     #[test]

@@ -115,14 +115,17 @@ impl Warehouse {
         for dir in [layout.model_files(), layout.views(), layout.tables(), layout.pending(), layout.trash()] {
             files::create_dir(&dir)?;
         }
-        pending::clean(layout)?;
-        models::clean(layout)?;
-        remove_temporary(&layout.root)?;
-        remove_temporary(&layout.models())?;
-        remove_temporary(&layout.views())?;
+        // Before the pending writes: the folder of a table that was never committed goes only when its log is empty.
         for table in files::entries(&layout.tables())? {
             remove_temporary(&log_dir(&table))?;
         }
+        pending::clean(layout)?;
+        models::clean(layout)?;
+        for path in files::entries(&layout.root)?.iter().filter(|path| is_unfinished_format_file(path)) {
+            files::remove_file(path)?;
+        }
+        remove_temporary(&layout.models())?;
+        remove_temporary(&layout.views())?;
         for dropped in files::entries(&layout.trash())? {
             files::remove_dir(&dropped)?;
         }
@@ -139,7 +142,7 @@ fn is_database(dir: &Path) -> Result<bool> {
         Err(source) => return Err(Error::io("read", dir, source)),
     }
     let format_file = dir.join("foretell.json");
-    let unfinished = |path: &PathBuf| path.extension().is_some_and(|extension| extension == files::TEMPORARY);
+    let unfinished = |path: &PathBuf| is_unfinished_format_file(path);
     let found: Option<Format> = match files::read_json(&format_file)? {
         Some(found) => Some(found),
         // A creation that was killed before its first rename leaves such files only.
@@ -154,6 +157,12 @@ fn is_database(dir: &Path) -> Result<bool> {
         Some(_) => Ok(true),
         None => Err(Error::NotADatabase { path: dir.to_path_buf() }),
     }
+}
+
+/// What a creation that was killed before its first rename leaves; anything else at the top is somebody's own.
+fn is_unfinished_format_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("foretell.json.") && name.ends_with(files::TEMPORARY)
 }
 
 /// Delta Lake's log reader decodes a path once more than it was encoded.

@@ -53,19 +53,26 @@ impl LabelProbabilitiesFunc {
 fn by_row(answer: &ArrayRef, classes: usize) -> Result<(ArrayRef, Option<NullBuffer>)> {
     if let Some(list) = answer.as_list_opt::<i32>() {
         let dense: Vec<ArrayRef> = (0..list.len())
-            .map(|row| if list.is_null(row) { arrow::array::new_null_array(&DataType::Float32, classes) } else { list.value(row) })
+            .map(|row| {
+                if list.is_null(row) {
+                    arrow::array::new_null_array(&DataType::Float32, classes)
+                } else {
+                    list.value(row)
+                }
+            })
             .collect();
         let parts: Vec<&dyn Array> = dense.iter().map(AsRef::as_ref).collect();
         let values = if parts.is_empty() { arrow::array::new_empty_array(&DataType::Float32) } else { concat(&parts)? };
         return Ok((values, list.nulls().cloned()));
     }
-    let columns = answer
-        .as_struct_opt()
-        .ok_or_else(|| exec_datafusion_err!("label probabilities need the answer of predict_proba, got {}", answer.data_type()))?;
+    let columns = answer.as_struct_opt().ok_or_else(|| {
+        exec_datafusion_err!("label probabilities need the answer of predict_proba, got {}", answer.data_type())
+    })?;
     let rows = columns.len();
     let one_after_other: Vec<&dyn Array> = columns.columns().iter().map(AsRef::as_ref).collect();
     let by_class = concat(&one_after_other)?;
-    let order: UInt32Array = (0..rows).flat_map(|row| (0..classes).map(move |class| (class * rows + row) as u32)).collect();
+    let order: UInt32Array =
+        (0..rows).flat_map(|row| (0..classes).map(move |class| (class * rows + row) as u32)).collect();
     Ok((take(&by_class, &order, None)?, columns.nulls().cloned()))
 }
 

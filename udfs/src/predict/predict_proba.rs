@@ -37,5 +37,7 @@ named_call_udf!(PredictProbaFunc);
 
 /// `predict_proba` over the models of `source`.
 pub fn predict_proba_udf(source: &Arc<dyn ModelSource>) -> ScalarUDF {
-    ScalarUDF::from(PredictProbaFunc { call: NamedCall::new("predict_proba", Answer::Probabilities, OnRefusedRow::Fail, source) })
+    ScalarUDF::from(PredictProbaFunc {
+        call: NamedCall::new("predict_proba", Answer::Probabilities, OnRefusedRow::Fail, source),
+    })
 }

@@ -37,5 +37,7 @@ named_call_udf!(TryPredictFunc);
 
 /// `try_predict` over the models of `source`.
 pub fn try_predict_udf(source: &Arc<dyn ModelSource>) -> ScalarUDF {
-    ScalarUDF::from(TryPredictFunc { call: NamedCall::new("try_predict", Answer::Prediction, OnRefusedRow::Null, source) })
+    ScalarUDF::from(TryPredictFunc {
+        call: NamedCall::new("try_predict", Answer::Prediction, OnRefusedRow::Null, source),
+    })
 }

@@ -35,11 +35,12 @@ pub(crate) fn parse(text: &str) -> Result<Parsed> {
     }
     // What cannot be cut into words goes to the host's parser as text, for its message.
     let built = if whole {
-        DFParserBuilder::new(table_args::lower(tokens)).build()
+        DFParserBuilder::new(table_args::lower(&tokens)).build()
     } else {
         DFParserBuilder::new(text).build()
     };
-    let mut statements: VecDeque<Statement> = built.and_then(|mut parser| parser.parse_statements()).map_err(host_error)?;
+    let mut statements: VecDeque<Statement> =
+        built.and_then(|mut parser| parser.parse_statements()).map_err(host_error)?;
     match (statements.pop_front(), statements.is_empty()) {
         (None, _) => Ok(Parsed::Empty),
         (Some(statement), true) => Ok(Parsed::Standard(Box::new(statement))),

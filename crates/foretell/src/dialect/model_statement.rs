@@ -110,10 +110,8 @@ fn parse_create(parser: &mut Parser) -> Result<CreateModel, ParserError> {
     skip_words(parser, 1)?;
     let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
     let name = parse_name(parser)?;
-    let parameters =
-        if parser.peek_token().token == Token::LParen { Some(parse_parameters(parser)?) } else { None };
-    let mut model =
-        CreateModel { name, or_replace, temporary, if_not_exists, parameters, ..CreateModel::default() };
+    let parameters = if parser.peek_token().token == Token::LParen { Some(parse_parameters(parser)?) } else { None };
+    let mut model = CreateModel { name, or_replace, temporary, if_not_exists, parameters, ..CreateModel::default() };
     if parser.parse_keyword(Keyword::FROM) {
         model.uri = match parser.next_token() {
             TokenWithSpan { token: Token::SingleQuotedString(uri), .. } => uri,
@@ -232,17 +230,19 @@ mod tests {
 
     #[test]
     fn leaves_other_statements_to_the_host() {
-        for text in ["CREATE TABLE model (a INT)", "SHOW TABLES", "DESCRIBE model", "DROP TABLE model", "SELECT 1", ""] {
+        for text in ["CREATE TABLE model (a INT)", "SHOW TABLES", "DESCRIBE model", "DROP TABLE model", "SELECT 1", ""]
+        {
             assert_eq!(statement(text).ok().flatten(), None, "{text}");
         }
     }
 
     #[test]
     fn says_what_is_missing() {
-        let errors: Vec<String> = ["CREATE MODEL m", "CREATE MODEL m FROM x", "DROP MODEL", "CREATE MODEL a.b FROM 'x'"]
-            .iter()
-            .map(|text| statement(text).expect_err(text).to_string())
-            .collect();
+        let errors: Vec<String> =
+            ["CREATE MODEL m", "CREATE MODEL m FROM x", "DROP MODEL", "CREATE MODEL a.b FROM 'x'"]
+                .iter()
+                .map(|text| statement(text).expect_err(text).to_string())
+                .collect();
         assert_eq!(
             errors,
             [

@@ -3,14 +3,14 @@
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 /// The same tokens with `MODEL m` as a text literal and `TABLE t` as a subquery, inside calls of `ml_predict` only.
-pub(crate) fn lower(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+pub(crate) fn lower(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut lowered = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
-        match call_of_ml_predict(&tokens, at) {
+        match call_of_ml_predict(tokens, at) {
             Some(open) => {
                 lowered.extend_from_slice(&tokens[at..=open]);
-                at = lower_arguments(&tokens, open + 1, &mut lowered);
+                at = lower_arguments(tokens, open + 1, &mut lowered);
             }
             None => {
                 lowered.push(tokens[at].clone());
@@ -67,11 +67,7 @@ fn lower_arguments(tokens: &[TokenWithSpan], at: usize, lowered: &mut Vec<TokenW
 }
 
 /// The words after `keyword` at `at` that make up a name, and where they end.
-fn keyword_and_name<'a>(
-    tokens: &'a [TokenWithSpan],
-    at: usize,
-    keyword: &str,
-) -> Option<(&'a [TokenWithSpan], usize)> {
+fn keyword_and_name<'a>(tokens: &'a [TokenWithSpan], at: usize, keyword: &str) -> Option<(&'a [TokenWithSpan], usize)> {
     if !is_word(&tokens.get(at)?.token, keyword) {
         return None;
     }
@@ -122,7 +118,7 @@ mod tests {
     use crate::script::tokens_of;
 
     fn lowered(text: &str) -> String {
-        lower(tokens_of(text).0).iter().map(|token| token.token.to_string()).collect()
+        lower(&tokens_of(text).0).iter().map(|token| token.token.to_string()).collect()
     }
 
     #[test]
@@ -141,7 +137,8 @@ mod tests {
 
     #[test]
     fn other_uses_of_the_words_stay() {
-        for text in ["SELECT model, m.table FROM t", "CREATE TABLE t (model INT)", "SELECT f(model, 1) FROM \"TABLE\""] {
+        for text in ["SELECT model, m.table FROM t", "CREATE TABLE t (model INT)", "SELECT f(model, 1) FROM \"TABLE\""]
+        {
             assert_eq!(lowered(text), text);
         }
     }

@@ -4,11 +4,11 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::ExprSchemable;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
 use datafusion::logical_expr::{Expr, GetFieldAccess, lit};
-use datafusion::functions::core::expr_fn::get_field;
 use datafusion::scalar::ScalarValue;
-use datafusion::logical_expr::ExprSchemable;
 use foretell_udfs::{bind::model_of_probabilities, nearest};
 
 /// Plans brackets behind `predict_proba`; leaves all others to the host.
@@ -31,7 +31,11 @@ impl ExprPlanner for ClassAccess {
                 Some(near) => format!("; did you mean '{near}'?"),
                 None => String::new(),
             };
-            return plan_err!("model `{}` has no class '{wanted}', its classes are {}{cure}", named.name, shown(&classes));
+            return plan_err!(
+                "model `{}` has no class '{wanted}', its classes are {}{cure}",
+                named.name,
+                shown(&classes)
+            );
         };
         match expr.expr.get_type(schema)? {
             DataType::Struct(_) => Ok(PlannerResult::Planned(get_field(expr.expr, wanted))),

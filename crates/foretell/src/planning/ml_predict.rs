@@ -119,8 +119,12 @@ impl Call {
                 _ => return plan_err!("{USAGE}"),
             };
             match (name.as_deref(), position) {
-                (Some("model"), _) | (None, 0) => model = Some(model_name(&value).ok_or_else(|| plan_datafusion_err!("{USAGE}"))?),
-                (Some("input"), _) | (None, 1) => input = Some(relation(value).ok_or_else(|| plan_datafusion_err!("{USAGE}"))?),
+                (Some("model"), _) | (None, 0) => {
+                    model = Some(model_name(&value).ok_or_else(|| plan_datafusion_err!("{USAGE}"))?)
+                }
+                (Some("input"), _) | (None, 1) => {
+                    input = Some(relation(value).ok_or_else(|| plan_datafusion_err!("{USAGE}"))?)
+                }
                 (Some("threshold"), _) => threshold = Some(number(&value)?),
                 (None, 2) => threshold = settings(value)?,
                 _ => return plan_err!("{USAGE}"),

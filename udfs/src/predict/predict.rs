@@ -14,12 +14,12 @@ use crate::source::ModelSource;
     description = "The model's prediction for each row: the label in its own type, a number, or a list for a model with a vector output. NULL where a feature is NULL that the model cannot do without.",
     syntax_example = "predict(model, [feature1, feature2, ... | * | table.* | struct | list])",
     sql_example = r#"```sql
-> SELECT flight, predict('late', *) AS prediction FROM flights LIMIT 1;
-+--------+------------+
-| flight | prediction |
-+--------+------------+
-| 1545   | on_time    |
-+--------+------------+
+> SELECT predict('late', 30, 719, 17, 'UA', 'EWR', 'ORD') AS prediction;
++------------+
+| prediction |
++------------+
+| late       |
++------------+
 ```"#,
     argument(name = "model", description = "Name of the model, a text literal."),
     argument(

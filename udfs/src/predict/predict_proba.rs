@@ -14,12 +14,12 @@ use crate::source::ModelSource;
     description = "The probability of each class as a struct with one field per class; a list in class order above 256 classes.",
     syntax_example = "predict_proba(model, [feature1, feature2, ... | * | table.* | struct | list])",
     sql_example = r#"```sql
-> SELECT flight, predict_proba('late', *)['late'] AS p FROM flights LIMIT 1;
-+--------+-----------+
-| flight | p         |
-+--------+-----------+
-| 1545   | 0.1048654 |
-+--------+-----------+
+> SELECT predict_proba('late', 30, 719, 17, 'UA', 'EWR', 'ORD')['late'] AS probability;
++-------------+
+| probability |
++-------------+
+| 0.63510996  |
++-------------+
 ```"#,
     argument(name = "model", description = "Name of the model, a text literal."),
     argument(

@@ -14,12 +14,12 @@ use crate::source::ModelSource;
     description = "Every output of the model by the name it has in the file, as a struct.",
     syntax_example = "predict_raw(model, [feature1, feature2, ... | * | table.* | struct | list])",
     sql_example = r#"```sql
-> SELECT predict_raw('delay', month, day, hour, minute, dep_delay, air_time, distance)['variable'] AS minutes FROM flights LIMIT 1;
-+-----------+
-| minutes   |
-+-----------+
-| 5.0113516 |
-+-----------+
+> SELECT predict_raw('delay', 1, 2, 17, 30, 45.5, 120, 719)['variable'] AS minutes;
++----------+
+| minutes  |
++----------+
+| 40.99621 |
++----------+
 ```"#,
     argument(name = "model", description = "Name of the model, a text literal."),
     argument(

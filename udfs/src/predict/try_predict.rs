@@ -14,11 +14,11 @@ use crate::source::ModelSource;
     description = "As predict, but NULL for a row that the model refuses, such as one with a category it does not know.",
     syntax_example = "try_predict(model, [feature1, feature2, ... | * | table.* | struct | list])",
     sql_example = r#"```sql
-> SELECT try_predict('late', *) AS prediction FROM flights LIMIT 1;
+> SELECT try_predict('late', 30, 719, 17, 'UA', 'EWR', 'ORD') AS prediction;
 +------------+
 | prediction |
 +------------+
-| on_time    |
+| late       |
 +------------+
 ```"#,
     argument(name = "model", description = "Name of the model, a text literal."),

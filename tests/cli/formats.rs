@@ -81,6 +81,15 @@ fn ndjson() {
 }
 
 #[test]
+fn json_null_in_a_dictionary() {
+    let sql = "SELECT d, [d] AS l FROM (SELECT arrow_cast(NULL, 'Dictionary(Int32, Utf8)') AS d) AS t";
+    for format in ["json", "ndjson"] {
+        let text = Sandbox::new().run(["--format", format, "-c", sql]).output();
+        assert!(text.contains(r#"{"d":null,"l":[null]}"#), "{text}");
+    }
+}
+
+#[test]
 fn markdown() {
     assert_snapshot!(print("markdown"), @r#"
     | i | f | text | list | struct |

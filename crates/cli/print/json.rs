@@ -1,9 +1,11 @@
 //! json and ndjson. NULL is written as `null`, so that every object has all keys.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::FieldRef;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use arrow::json::writer::{EncoderOptions, JsonFormat, LineDelimited, Writer, WriterBuilder, make_encoder};
 
@@ -31,7 +33,7 @@ impl JsonPrinter<LineDelimited> {
 
 impl<F: JsonFormat> Printer for JsonPrinter<F> {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), Failure> {
-        self.0.write(batch)?;
+        self.0.write(&without_dictionaries(batch)?)?;
         out.write_all(self.0.get_ref())?;
         self.0.get_mut().clear();
         Ok(())
@@ -48,7 +50,8 @@ impl<F: JsonFormat> Printer for JsonPrinter<F> {
 /// The JSON text of each value; `None` for NULL.
 pub fn texts(field: &FieldRef, array: &ArrayRef) -> Result<Vec<Option<String>>, Failure> {
     let options = EncoderOptions::default().with_explicit_nulls(true);
-    let mut encoder = make_encoder(field, array.as_ref(), &options)?;
+    let (field, array) = (plain_field(field), plain(array)?);
+    let mut encoder = make_encoder(&field, array.as_ref(), &options)?;
     let mut bytes = Vec::new();
     let text = |row| {
         if encoder.is_null(row) {
@@ -60,6 +63,37 @@ pub fn texts(field: &FieldRef, array: &ArrayRef) -> Result<Vec<Option<String>>, 
         Ok(Some(text.to_owned()))
     };
     (0..array.len()).map(text).collect()
+}
+
+/// The batch with plain columns: the writer of arrow takes a NULL among a dictionary's values for a value.
+fn without_dictionaries(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
+    let columns = batch.columns().iter().map(plain).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match plain_type(column.data_type()) {
+        same if same == *column.data_type() => Ok(Arc::clone(column)),
+        plain => cast(column, &plain),
+    }
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    Arc::new(Field::new(field.name(), plain_type(field.data_type()), true))
+}
+
+/// The type with the values of dictionaries instead of dictionaries.
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => plain_type(values),
+        DataType::List(item) => DataType::List(plain_field(item)),
+        DataType::LargeList(item) => DataType::LargeList(plain_field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(plain_field(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        other => other.clone(),
+    }
 }
 
 fn builder() -> WriterBuilder {

@@ -23,6 +23,8 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// Names, and types if given, of all features in their order; the file's own names otherwise.
     pub features: Option<Vec<DeclaredFeature>>,
+    /// How many features there are, for a file that leaves it open and a caller who has no names for them.
+    pub feature_count: Option<usize>,
     /// What NULL means for every feature; found for each feature by itself otherwise. `Missing` leaves text, integer and
     /// boolean features as they are, since these types have no missing value.
     pub on_null: Option<NullPolicy>,
@@ -96,13 +98,39 @@ impl Model {
         let mut signature = reading.interface.signature;
         signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         signature.file_bytes = bytes.len();
-        apply_options(&mut signature, options)?;
+        if let Some(policy) = options.on_null {
+            apply_policy(&mut signature, policy);
+        }
         let answers = reading.interface.answers;
         let wanted = wanted_columns(&answers, &Answer::ALL);
         let program = passes::optimise(reading.program, &wanted, &options.passes);
         let bytes_max = Plan::new(&program, &wanted).bytes_max();
         Limits::check("bytes of columns in one batch", "run_bytes", bytes_max, options.limits.run_bytes)?;
-        Ok(Self { signature, program, answers, plans: Default::default() })
+        let mut model = Self { signature, program, answers, plans: Default::default() };
+        if let Some(features) = &options.features {
+            model.declare(features)?;
+        }
+        Ok(model)
+    }
+
+    /// Names the features, in their order, and checks the types declared for them.
+    ///
+    /// # Errors
+    /// When there are more or fewer, a name is given twice, or a feature cannot be of the type declared.
+    pub fn declare(&mut self, features: &[DeclaredFeature]) -> Result<()> {
+        let (expected, got) = (self.signature.features.len(), features.len());
+        if expected != got {
+            return Err(Error::Signature(format!("the model takes {expected} features, {got} are named")));
+        }
+        let mut seen = HashSet::new();
+        for (feature, declared) in self.signature.features.iter_mut().zip(features) {
+            if !seen.insert(declared.name.to_lowercase()) {
+                return Err(Error::Signature(format!("feature `{}` is named twice", declared.name)));
+            }
+            feature.name.clone_from(&declared.name);
+            declared.data_type.as_ref().map_or(Ok(()), |data_type| feature.accepts(data_type))?;
+        }
+        Ok(())
     }
 
     /// What the model takes and returns.
@@ -319,19 +347,11 @@ fn wanted_columns(answers: &Answers, asked: &[Answer]) -> Vec<ColumnId> {
     columns
 }
 
-/// The caller's wishes about NULL and types.
-fn apply_options(signature: &mut Signature, options: &LoadOptions) -> Result<()> {
-    if let Some(policy) = options.on_null {
-        for feature in &mut signature.features {
-            if policy != NullPolicy::Missing || feature.data_type.is_floating() {
-                feature.null_policy = policy;
-            }
+/// The caller's wish about NULL, where a feature can have it.
+fn apply_policy(signature: &mut Signature, policy: NullPolicy) {
+    for feature in &mut signature.features {
+        if policy != NullPolicy::Missing || feature.data_type.is_floating() {
+            feature.null_policy = policy;
         }
     }
-    for (feature, declared) in signature.features.iter().zip(options.features.iter().flatten()) {
-        if let Some(data_type) = &declared.data_type {
-            feature.accepts(data_type)?;
-        }
-    }
-    Ok(())
 }

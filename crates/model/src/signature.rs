@@ -10,6 +10,9 @@ pub struct Signature {
     pub task: Task,
     /// Features in the order of positional arguments.
     pub features: Vec<Feature>,
+    /// True when the file itself says what column each feature is. False when their names are made up, or that of the one
+    /// input: then it is their order that counts.
+    pub features_are_named: bool,
     /// Every output of the file in its order, as `predict_raw` returns them.
     pub outputs: Vec<OutputField>,
     /// Type of `predict`: the label's own type, a float, or a list of floats.

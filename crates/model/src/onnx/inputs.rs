@@ -18,7 +18,7 @@ use super::node::Node;
 use super::tensor::arrow_type;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::model::{DeclaredFeature, LoadOptions};
+use crate::model::LoadOptions;
 use crate::program::packed_type;
 
 /// A feature before its NULL policy is known.
@@ -32,6 +32,8 @@ pub(crate) struct RawFeature {
 /// The features of a model, and what is known about each of its inputs.
 pub(crate) struct Inputs {
     pub(crate) features: Vec<RawFeature>,
+    /// Each feature is an input of its own, called as its column.
+    pub(crate) named: bool,
     pub(crate) facts: Vec<(String, Fact)>,
 }
 
@@ -52,7 +54,8 @@ pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &L
     if inputs.is_empty() {
         return Err(malformed("the model has no inputs"));
     }
-    fill_widths(graph, &mut inputs, options.features.as_deref())?;
+    let count = options.features.as_ref().map(Vec::len).or(options.feature_count);
+    fill_widths(graph, &mut inputs, count)?;
     let every_input_is_one = inputs.iter().all(|input| input.shape.len() != 1 || input.shape[0] == Some(1));
     let (mut features, mut facts) = (Vec::new(), Vec::new());
     for input in &inputs {
@@ -88,8 +91,7 @@ pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &L
         facts.push((input.name.to_string(), fact));
     }
     builder.declared_batch = inputs.iter().find_map(|input| input.batch);
-    name_features(&mut features, options.features.as_deref())?;
-    Ok(Inputs { features, facts })
+    Ok(Inputs { features, named: every_input_is_one && inputs.len() > 1, facts })
 }
 
 fn declared(input: &ValueInfoProto) -> Result<Declared<'_>> {
@@ -116,14 +118,14 @@ fn declared(input: &ValueInfoProto) -> Result<Declared<'_>> {
     Ok(Declared { name: &input.name, data_type, shape, batch })
 }
 
-/// Fills open widths from the operators that read an input, or from the number of features the caller names.
-fn fill_widths(graph: &GraphProto, inputs: &mut [Declared], features: Option<&[DeclaredFeature]>) -> Result<()> {
+/// Fills open widths from the operators that read an input, or from the number of features the caller knows of.
+fn fill_widths(graph: &GraphProto, inputs: &mut [Declared], features: Option<usize>) -> Result<()> {
     let known =
         inputs.iter().map(|input| if input.shape == [None] { 0 } else { width(input) }).fold(0, usize::saturating_add);
     let open = inputs.iter().filter(|input| input.shape.contains(&None)).count();
     let readers = Readers::new(graph);
     for input in inputs.iter_mut().filter(|input| input.shape.contains(&None)) {
-        let from_caller = features.filter(|_| open == 1).map(|features| features.len().saturating_sub(known));
+        let from_caller = features.filter(|_| open == 1).map(|features| features.saturating_sub(known));
         let found = match input.shape.len() {
             1 => readers.width(input.name).or(from_caller).filter(|&width| width > 0),
             _ => None,
@@ -226,24 +228,4 @@ enum Expected {
     /// Its output is as wide.
     AsOutput,
     Unknown,
-}
-
-/// The caller's names, if there are as many as there are features.
-fn name_features(features: &mut [RawFeature], named: Option<&[DeclaredFeature]>) -> Result<()> {
-    let Some(named) = named else { return Ok(()) };
-    if named.len() != features.len() {
-        return Err(Error::Signature(format!(
-            "the model takes {} features, {} are named",
-            features.len(),
-            named.len()
-        )));
-    }
-    let mut seen = HashSet::new();
-    for (feature, named) in features.iter_mut().zip(named) {
-        if !seen.insert(named.name.to_lowercase()) {
-            return Err(Error::Signature(format!("feature `{}` is named twice", named.name)));
-        }
-        feature.name.clone_from(&named.name);
-    }
-    Ok(())
 }

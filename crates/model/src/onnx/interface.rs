@@ -132,6 +132,7 @@ pub(crate) fn interface(
     let signature = Signature {
         task: role.task,
         features: features.collect(),
+        features_are_named: lowered.named,
         outputs: fields?,
         prediction: match &prediction.columns {
             OutputColumns::One(_) => prediction.data_type.clone(),

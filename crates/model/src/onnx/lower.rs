@@ -20,6 +20,8 @@ use crate::model::LoadOptions;
 #[derive(Debug)]
 pub(crate) struct Lowered {
     pub(crate) features: Vec<RawFeature>,
+    /// The file says what column each feature is.
+    pub(crate) named: bool,
     pub(crate) outputs: Vec<(String, Fact)>,
 }
 
@@ -50,7 +52,7 @@ impl Opsets {
 pub(crate) fn lower_model(builder: &mut Builder, model: &ModelProto, options: &LoadOptions) -> Result<Lowered> {
     let graph = model.graph.as_ref().ok_or_else(|| malformed("a model without a graph"))?;
     let opsets = Opsets::new(model);
-    let Inputs { features, facts } = read_inputs(builder, graph, options)?;
+    let Inputs { features, named, facts } = read_inputs(builder, graph, options)?;
     let order = sorted_nodes(graph, &|_| false)?;
     let mut scope = Scope::new(&opsets, None);
     scope.facts.extend(facts);
@@ -70,7 +72,7 @@ pub(crate) fn lower_model(builder: &mut Builder, model: &ModelProto, options: &L
     if outputs.is_empty() {
         return Err(malformed("the model has no outputs"));
     }
-    Ok(Lowered { features, outputs })
+    Ok(Lowered { features, named, outputs })
 }
 
 /// The values of a graph, and of the graphs around it.

@@ -6,6 +6,7 @@
 
 mod builder;
 mod decode;
+mod external;
 mod fact;
 mod graph;
 mod inputs;
@@ -21,6 +22,7 @@ mod tensor;
 use arrow::array::ArrayRef;
 
 pub(crate) use decode::malformed;
+pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
 pub(crate) use interface::{Answers, Interface, OutputColumns};
 

@@ -1,6 +1,7 @@
 //! `TensorProto` to constant tensors, for every element type that has an Arrow counterpart.
 //!
-//! Data outside the file is refused: a model is one file, so that its hash says what it computes.
+//! Data outside the file is refused: a model is one file, so that its hash says what it computes. [`super::external`]
+//! makes it one.
 
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType as Element};
+use tract_onnx::pb::tensor_proto::DataType as Element;
 
 use super::decode::{check_shape, malformed};
+use super::external::{is_external, not_here};
 use super::fact::volume;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -48,11 +50,8 @@ pub(crate) fn arrow_type(element: i32) -> Result<DataType> {
 /// Reads a constant.
 pub(crate) fn read_tensor(tensor: &TensorProto, limits: &Limits) -> Result<Tensor> {
     let shape = check_shape(tensor, limits)?;
-    if tensor.data_location == Some(DataLocation::External as i32) || !tensor.external_data.is_empty() {
-        return Err(malformed(format!(
-            "tensor `{}` keeps its data in another file; save the model as one file (`onnx.save(model, path, save_as_external_data=False)`)",
-            tensor.name
-        )));
+    if is_external(tensor) {
+        return Err(not_here(tensor));
     }
     if tensor.segment.is_some() {
         return Err(malformed(format!("tensor `{}` is stored in segments", tensor.name)));

@@ -2,8 +2,7 @@
 
 use foretell_model::{DeclaredFeature, Error, Limits, LoadOptions, Model};
 use insta::assert_snapshot;
-use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 use crate::files::{encode, float_tensor, graph, input, int, int_tensor, ints, model, node, texts, tree};
 
@@ -138,10 +137,6 @@ fn broken_tensors() {
     assert_snapshot!(refusal(&with(TensorProto { float_data: vec![], raw_data: vec![0; 5], ..sound() })), @"not a valid ONNX model: tensor `c` of shape [2] needs 8 bytes, the file has 5");
     assert_snapshot!(refusal(&with(TensorProto { data_type: 77, ..sound() })), @"not a valid ONNX model: element type 77 does not exist");
     assert_snapshot!(refusal(&with(TensorProto { data_type: 14, ..sound() })), @"not a valid ONNX model: element type `complex64` is not supported; export the model in float32");
-    let outside = StringStringEntryProto { key: "location".to_string(), value: "/etc/passwd".to_string() };
-    let external =
-        TensorProto { data_location: Some(DataLocation::External as i32), external_data: vec![outside], ..sound() };
-    assert_snapshot!(refusal(&with(external)), @"not a valid ONNX model: tensor `c` keeps its data in another file; save the model as one file (`onnx.save(model, path, save_as_external_data=False)`)");
 }
 
 #[test]

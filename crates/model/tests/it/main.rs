@@ -2,6 +2,7 @@
 
 mod border;
 mod compare;
+mod external;
 mod files;
 mod fixtures;
 mod hostile;

@@ -46,6 +46,8 @@ pub trait Real:
     fn erf(self) -> Self;
     /// The greatest number that is less; NaN and minus infinity stay what they are.
     fn next_down(self) -> Self;
+    /// The integer part; zero for negative numbers and NaN, the greatest integer for what is larger.
+    fn integer_part(self) -> u64;
     /// Whether this is no number.
     fn is_nan(self) -> bool;
     /// The nearest value to a count.
@@ -88,6 +90,10 @@ macro_rules! real {
 
             fn next_down(self) -> Self {
                 $type::next_down(self)
+            }
+
+            fn integer_part(self) -> u64 {
+                self as u64
             }
 
             fn is_nan(self) -> bool {

@@ -11,12 +11,14 @@
 
 mod check;
 mod level;
+mod linear_leaves;
 
 use self::level::{Levels, Tile};
 use crate::BLOCK_ROWS;
 use crate::real::Real;
 
 pub use check::TreeError;
+pub use linear_leaves::{Line, LinearLeaves, Term};
 
 /// A node of a tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,6 +66,15 @@ pub enum Test<T> {
         /// Number of values.
         count: u32,
     },
+    /// The integer part of `x` is a category of a set: bit `n` of the `count` words from `first` on in
+    /// [`TreeParts::category_bits`] stands for category `n`. What lies above `-1` has the integer part 0; a smaller value
+    /// and NaN belong to no set.
+    Category {
+        /// Index of the first word.
+        first: u32,
+        /// Number of words.
+        count: u32,
+    },
 }
 
 /// A leaf: `count` weights from `first` on in [`TreeParts::leaf_weights`]; none is allowed.
@@ -108,6 +119,8 @@ pub struct TreeParts<T> {
     pub leaf_weights: Vec<LeafWeight<T>>,
     /// The values of all [`Test::Member`] sets.
     pub members: Vec<T>,
+    /// The bits of all [`Test::Category`] sets.
+    pub category_bits: Vec<u32>,
     /// Number of features.
     pub features: usize,
     /// Number of outputs.
@@ -176,11 +189,6 @@ impl<T: Real> TreeEnsemble<T> {
     /// # Panics
     /// When the number of columns is not that of the ensemble, or their lengths differ.
     pub fn evaluate(&self, columns: &[&[T]], outputs: &mut [&mut [T]]) {
-        assert_eq!(columns.len(), self.parts.features, "one column per feature");
-        assert_eq!(outputs.len(), self.parts.outputs, "one column per output");
-        let rows = outputs.first().map_or(0, |output| output.len());
-        assert!(columns.iter().all(|column| column.len() == rows), "features and outputs have the same number of rows");
-        assert!(outputs.iter().all(|output| output.len() == rows), "all outputs have the same number of rows");
         match self.parts.aggregate {
             Aggregate::Sum | Aggregate::Average => self.fold(columns, outputs, T::ZERO, |sum, weight| sum + weight),
             Aggregate::Min => {
@@ -200,10 +208,25 @@ impl<T: Real> TreeEnsemble<T> {
         self.finish(outputs);
     }
 
-    /// Puts the weights of all trees together, one tree after the other for each block of rows.
-    fn fold(&self, columns: &[&[T]], outputs: &mut [&mut [T]], initial: T, combine: impl Fn(T, T) -> T) {
+    /// The number of rows of a call whose columns fit the ensemble.
+    fn rows(&self, columns: &[&[T]], outputs: &[&mut [T]]) -> usize {
+        assert_eq!(columns.len(), self.parts.features, "one column per feature");
+        assert_eq!(outputs.len(), self.parts.outputs, "one column per output");
         let rows = outputs.first().map_or(0, |output| output.len());
+        assert!(columns.iter().all(|column| column.len() == rows), "features and outputs have the same number of rows");
+        assert!(outputs.iter().all(|output| output.len() == rows), "all outputs have the same number of rows");
+        rows
+    }
+
+    /// Puts the weights of all trees together.
+    fn fold(&self, columns: &[&[T]], outputs: &mut [&mut [T]], initial: T, combine: impl Fn(T, T) -> T) {
+        let rows = self.rows(columns, outputs);
         outputs.iter_mut().for_each(|output| output.fill(initial));
+        self.visit_leaves(columns, rows, |start, leaves| self.add_leaves(leaves, outputs, start, &combine));
+    }
+
+    /// Shows the leaves of each block of rows, tree by tree, with the block's first row.
+    fn visit_leaves(&self, columns: &[&[T]], rows: usize, mut visit: impl FnMut(usize, &[u32])) {
         let mut tile = Tile::new(if self.levels.is_some() { self.parts.features } else { 0 });
         let mut at = [0; BLOCK_ROWS];
         for start in (0..rows).step_by(BLOCK_ROWS) {
@@ -213,10 +236,10 @@ impl<T: Real> TreeEnsemble<T> {
             for (&root, &depth) in self.parts.roots.iter().zip(&self.depths) {
                 at.fill(root);
                 match &self.levels {
-                    Some(levels) => levels.descend(&tile, depth, at),
+                    Some(levels) => levels.descend(&tile, &self.parts.category_bits, depth, at),
                     None => self.follow(columns, start, at),
                 }
-                self.add_leaves(at, outputs, start, &combine);
+                visit(start, at);
             }
         }
     }
@@ -242,7 +265,8 @@ impl<T: Real> TreeEnsemble<T> {
         for (row, at) in at.iter_mut().enumerate() {
             while let Node::Branch(branch) = &self.parts.nodes[*at as usize] {
                 let x = columns[branch.feature as usize][start + row];
-                let yes = branch.test.accepts(x, &self.parts.members) | (branch.missing_tracks_true & x.is_nan());
+                let accepts = branch.test.accepts(x, &self.parts.members, &self.parts.category_bits);
+                let yes = accepts | (branch.missing_tracks_true & x.is_nan());
                 *at = if yes { branch.true_child } else { branch.false_child };
             }
         }
@@ -268,12 +292,12 @@ impl<T: Real> TreeEnsemble<T> {
 }
 
 impl<T: Real> Test<T> {
-    /// The answer for `x`; `members` is [`TreeParts::members`] of the same ensemble.
+    /// The answer for `x`; `members` and `category_bits` are those of the same ensemble's [`TreeParts`].
     ///
     /// # Panics
-    /// When the set of [`Test::Member`] is not in `members`.
+    /// When the set of [`Test::Member`] or [`Test::Category`] is not in them.
     #[inline]
-    pub fn accepts(&self, x: T, members: &[T]) -> bool {
+    pub fn accepts(&self, x: T, members: &[T], category_bits: &[u32]) -> bool {
         match *self {
             Self::Leq(threshold) => x <= threshold,
             Self::Lt(threshold) => x < threshold,
@@ -282,8 +306,17 @@ impl<T: Real> Test<T> {
             Self::Eq(threshold) => x == threshold,
             Self::Neq(threshold) => x != threshold,
             Self::Member { first, count } => members[first as usize..][..count as usize].contains(&x),
+            Self::Category { first, count } => has_category(x, &category_bits[first as usize..][..count as usize]),
         }
     }
+}
+
+/// Whether the integer part of `x` is a category of this set.
+#[inline]
+fn has_category<T: Real>(x: T, set: &[u32]) -> bool {
+    let category = x.integer_part();
+    let word = usize::try_from(category / 32).ok().and_then(|word| set.get(word));
+    x > -T::ONE && word.is_some_and(|word| word >> (category % 32) & 1 == 1)
 }
 
 #[cfg(test)]

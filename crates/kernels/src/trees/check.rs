@@ -35,6 +35,15 @@ pub enum TreeError {
         /// The number of outputs.
         outputs: usize,
     },
+    /// There are linear leaves, but not one per leaf weight.
+    Lines {
+        /// How many there are.
+        got: usize,
+        /// The number of leaf weights.
+        weights: usize,
+    },
+    /// A minimum or maximum over linear leaves.
+    LineExtreme,
     /// A minimum or maximum over a weight that is no number.
     NanWeight {
         /// Position of the weight.
@@ -51,6 +60,8 @@ impl fmt::Display for TreeError {
             Self::Cycle { node } => write!(f, "node {node} is its own descendant"),
             Self::NoOutput => write!(f, "the trees have no output"),
             Self::BaseValues { got, outputs } => write!(f, "{got} base values for {outputs} outputs"),
+            Self::Lines { got, weights } => write!(f, "{got} linear leaves for {weights} leaf weights"),
+            Self::LineExtreme => write!(f, "linear leaves have no minimum or maximum"),
             Self::NanWeight { at } => {
                 write!(f, "the leaf weight at position {at} is NaN, which has no minimum or maximum")
             }
@@ -92,17 +103,18 @@ fn check_node<T: Real>(parts: &TreeParts<T>, at: usize, node: &Node<T>) -> Resul
             index("false child", at, branch.false_child, parts.nodes.len())?;
             match branch.test {
                 Test::Member { first, count } => range("set member", at, first, count, parts.members.len()),
+                Test::Category { first, count } => range("set word", at, first, count, parts.category_bits.len()),
                 _ => Ok(()),
             }
         }
     }
 }
 
-fn index(what: &'static str, at: usize, index: u32, count: usize) -> Result<(), TreeError> {
+pub(super) fn index(what: &'static str, at: usize, index: u32, count: usize) -> Result<(), TreeError> {
     if (index as usize) < count { Ok(()) } else { Err(TreeError::Index { what, at, index: index.into(), count }) }
 }
 
-fn range(what: &'static str, at: usize, first: u32, length: u32, count: usize) -> Result<(), TreeError> {
+pub(super) fn range(what: &'static str, at: usize, first: u32, length: u32, count: usize) -> Result<(), TreeError> {
     let end = u64::from(first) + u64::from(length);
     // The end fits the type of the indices, so that evaluation may add them.
     if end <= count as u64 && end <= u64::from(u32::MAX) {

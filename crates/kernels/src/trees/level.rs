@@ -5,14 +5,18 @@
 //! itself, so rows may arrive at different levels.
 //!
 //! Every test becomes `x <= threshold`. For floating point numbers `x < t` is `x <= (the number below t)`, `>` and `>=` are
-//! these with the children swapped, and `x == t` is both in a row. Ensembles with sets are followed row by row.
+//! these with the children swapped, and `x == t` is both in a row. A category is looked up in its set instead; ensembles
+//! without such sets have a loop of their own, which does not ask. Ensembles with sets of any numbers are followed row by row.
 
-use super::{Branch, Node, Test, TreeParts};
+use super::{Branch, Node, Test, TreeParts, has_category};
 use crate::BLOCK_ROWS;
 use crate::real::Real;
 
 /// Set in [`Step::offset`] when NaN goes to the first child.
 const NAN_FIRST: u32 = 1 << 31;
+/// Set in [`Step::offset`] when the step asks for a category.
+const CATEGORY: u32 = 1 << 30;
+const FLAGS: u32 = NAN_FIRST | CATEGORY;
 
 /// The nodes in the form in which a block of rows goes down together.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,8 @@ pub(super) struct Levels<T> {
     has_weights: bool,
     /// Steps that a branch takes at most.
     steps_per_branch: usize,
+    /// For each node the words of its set in `category_bits`, first and count; empty if no node asks for a category.
+    sets: Vec<(u32, u32)>,
 }
 
 /// A node of which every row of a block asks the same. A leaf has itself as both children.
@@ -30,16 +36,16 @@ pub(super) struct Levels<T> {
 struct Step<T> {
     /// The threshold; for a leaf with one weight, the weight.
     value: T,
-    /// Where the feature's values begin in the tile of a block, and [`NAN_FIRST`].
+    /// Where the feature's values begin in the tile of a block, [`NAN_FIRST`] and [`CATEGORY`].
     offset: u32,
-    /// The next step when `x <= value`, and otherwise.
+    /// The next step when `x <= value`, or when the category is in the set, and otherwise.
     children: [u32; 2],
 }
 
 impl<T: Real> Levels<T> {
     /// `None` if a test has no such form.
     pub(super) fn of(parts: &TreeParts<T>) -> Option<Self> {
-        if parts.features > NAN_FIRST as usize / BLOCK_ROWS || parts.nodes.len() > u32::MAX as usize / 2 {
+        if parts.features > CATEGORY as usize / BLOCK_ROWS || parts.nodes.len() > u32::MAX as usize / 2 {
             return None;
         }
         let is_single = |node: &Node<T>| match node {
@@ -65,7 +71,7 @@ impl<T: Real> Levels<T> {
         }
         let steps_per_branch = if second_steps.is_empty() { 1 } else { 2 };
         steps.append(&mut second_steps);
-        Some(Self { steps, has_weights, steps_per_branch })
+        Some(Self { steps, has_weights, steps_per_branch, sets: sets(parts) })
     }
 
     /// The weights of leaves, if each has just one.
@@ -74,15 +80,35 @@ impl<T: Real> Levels<T> {
     }
 
     /// Takes the rows `at`, all at the root of a tree of at most `depth` branches, to their leaves.
-    pub(super) fn descend(&self, tile: &Tile<T>, depth: usize, at: &mut [u32]) {
+    pub(super) fn descend(&self, tile: &Tile<T>, category_bits: &[u32], depth: usize, at: &mut [u32]) {
+        match self.sets.is_empty() {
+            true => self.walk(depth, at, |step, _, row| {
+                let x = tile.values[(step.offset & !NAN_FIRST) as usize + row];
+                (x <= step.value) | ((step.offset >= NAN_FIRST) & x.is_nan())
+            }),
+            false => self.walk(depth, at, |step, at, row| {
+                let x = tile.values[(step.offset & !FLAGS) as usize + row];
+                let is_first = match step.offset & CATEGORY {
+                    0 => x <= step.value,
+                    _ => {
+                        let (first, count) = self.sets[at as usize];
+                        has_category(x, &category_bits[first as usize..][..count as usize])
+                    }
+                };
+                is_first | ((step.offset >= NAN_FIRST) & x.is_nan())
+            }),
+        }
+    }
+
+    /// Goes on with every row until all have arrived; `is_first` says which way the row at a step goes.
+    #[inline(always)]
+    fn walk(&self, depth: usize, at: &mut [u32], is_first: impl Fn(&Step<T>, u32, usize) -> bool) {
         // Once no row moves all have arrived.
         for _ in 0..self.steps_per_branch * depth {
             let mut has_moved = false;
             for (row, at) in at.iter_mut().enumerate() {
                 let step = &self.steps[*at as usize];
-                let x = tile.values[(step.offset & !NAN_FIRST) as usize + row];
-                let is_first = (x <= step.value) | ((step.offset >= NAN_FIRST) & x.is_nan());
-                let next = step.children[usize::from(!is_first)];
+                let next = step.children[usize::from(!is_first(step, *at, row))];
                 has_moved |= next != *at;
                 *at = next;
             }
@@ -90,6 +116,18 @@ impl<T: Real> Levels<T> {
                 break;
             }
         }
+    }
+}
+
+/// The set of each node, if any node has one.
+fn sets<T>(parts: &TreeParts<T>) -> Vec<(u32, u32)> {
+    let set = |node: &Node<T>| match node {
+        Node::Branch(Branch { test: Test::Category { first, count }, .. }) => Some((*first, *count)),
+        _ => None,
+    };
+    match parts.nodes.iter().any(|node| set(node).is_some()) {
+        true => parts.nodes.iter().map(|node| set(node).unwrap_or_default()).collect(),
+        false => Vec::new(),
     }
 }
 
@@ -121,6 +159,10 @@ fn branch_steps<T: Real>(branch: &Branch<T>, place: u32) -> Option<(Step<T>, Opt
             Some(below) => (step(threshold, [place, yes], false), Some(step(below, [yes, no], false))),
             None => (step(threshold, [no, yes], false), None),
         },
+        Test::Category { .. } => {
+            let step = step(T::NAN, [yes, no], missing);
+            (Step { offset: step.offset | CATEGORY, ..step }, None)
+        }
         Test::Gt(_) | Test::Gte(_) | Test::Member { .. } => return None,
     })
 }

@@ -3,12 +3,14 @@
 use super::*;
 
 const SETS: [f32; 3] = [2.0, 3.0, 7.5];
+/// From the second word on: categories 0, 3 and 33.
+const BITS: [u32; 3] = [u32::MAX, 0b1001, 0b10];
 
 #[test]
 fn every_test_and_missing_values() {
     let nan = f32::NAN;
     // Test, values it accepts, values it refuses.
-    let cases: [(Test<f32>, &[f32], &[f32]); 17] = [
+    let cases: [(Test<f32>, &[f32], &[f32]); 19] = [
         (Test::Leq(1.0), &[1.0, -5.0, f32::NEG_INFINITY], &[1.5, nan]),
         (Test::Lt(1.0), &[0.5], &[1.0, 2.0, nan]),
         (Test::Gte(1.0), &[1.0, f32::INFINITY], &[0.5, nan]),
@@ -26,6 +28,12 @@ fn every_test_and_missing_values() {
         (Test::Eq(0.0), &[0.0, -0.0], &[1.0, nan]),
         (Test::Neq(1.0), &[0.0, nan], &[1.0]),
         (Test::Member { first: 1, count: 2 }, &[3.0, 7.5], &[2.0, nan]),
+        (
+            Test::Category { first: 1, count: 2 },
+            &[0.0, -0.0, -0.9, 0.9, 3.0, 3.5, 33.0],
+            &[-1.0, 1.0, 2.9, 4.0, 32.0, 64.0, -3.0, 1e30, f32::INFINITY, f32::NEG_INFINITY, nan],
+        ),
+        (Test::Category { first: 3, count: 0 }, &[], &[0.0, nan]),
     ];
     for (test, yes, no) in cases {
         for (values, answer) in [(yes, 1.0), (no, -1.0)] {
@@ -119,6 +127,7 @@ fn three_trees(aggregate: Aggregate) -> TreeParts<f32> {
         roots: vec![0, 5, 10],
         leaf_weights: weights.map(|(output, weight)| LeafWeight { output, weight }).to_vec(),
         members: vec![],
+        category_bits: vec![],
         features: 3,
         outputs: 2,
         base_values: vec![0.5, -0.25],
@@ -164,13 +173,17 @@ fn a_very_deep_tree_is_checked_without_recursion() {
 #[test]
 fn wrong_parts_are_refused() {
     type Break = fn(&mut TreeParts<f32>);
-    let cases: [(Break, &str); 8] = [
+    let cases: [(Break, &str); 9] = [
         (|parts| parts.roots.push(9), "root 9 at position 1: there are only 3"),
         (|parts| parts.features = 0, "feature 0 at position 0: there are only 0"),
         (|parts| branch_of(parts).true_child = 3, "true child 3 at position 0: there are only 3"),
         (
             |parts| branch_of(parts).test = Test::Member { first: 0, count: 4 },
             "set member 3 at position 0: there are only 3",
+        ),
+        (
+            |parts| branch_of(parts).test = Test::Category { first: 3, count: 1 },
+            "set word 3 at position 0: there are only 3",
         ),
         (|parts| parts.leaf_weights.truncate(1), "leaf weight 1 at position 2: there are only 1"),
         (|parts| parts.outputs = 0, "the trees have no output"),
@@ -195,8 +208,8 @@ fn random_ensembles_agree_with_a_walk_row_by_row() {
     let mut random = Random(42);
     for round in 0..80 {
         let aggregate = [Aggregate::Sum, Aggregate::Average, Aggregate::Min, Aggregate::Max][round % 4];
-        // Half of them have no sets, so that all rows of a block go through them together.
-        let tests = if round % 8 < 4 { 6 } else { 7 };
+        // Most have no sets of any numbers, so that all rows of a block go through them together; some have categories.
+        let tests = [6, 7, 8][round / 4 % 3];
         let parts = random_parts(&mut random, aggregate, tests);
         let rows = 1 + random.below(400);
         let columns: Vec<Vec<f32>> = (0..parts.features).map(|_| (0..rows).map(|_| random.value()).collect()).collect();
@@ -231,6 +244,10 @@ fn walk(parts: &TreeParts<f32>, values: &[f32]) -> Vec<f32> {
                 Test::Eq(t) => x == t,
                 Test::Neq(t) => x != t,
                 Test::Member { first, count } => (first..first + count).any(|at| parts.members[at as usize] == x),
+                Test::Category { first, count } => {
+                    let bits = &parts.category_bits[first as usize..(first + count) as usize];
+                    (0..bits.len() * 32).any(|n| bits[n / 32] >> (n % 32) & 1 == 1 && x.trunc() == n as f32)
+                }
             };
             node = &parts.nodes[if yes { branch.true_child } else { branch.false_child } as usize];
         }
@@ -256,6 +273,7 @@ fn random_parts(random: &mut Random, aggregate: Aggregate, tests: usize) -> Tree
         roots: Vec::new(),
         leaf_weights: Vec::new(),
         members: SETS.to_vec(),
+        category_bits: BITS.to_vec(),
         features: 1 + random.below(5),
         outputs,
         base_values: (0..outputs).map(|_| random.finite()).collect(),
@@ -287,6 +305,7 @@ fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize, ki
             Test::Gt(threshold),
             Test::Eq(threshold),
             Test::Neq(threshold),
+            Test::Category { first: random.below(2) as u32, count: random.below(3) as u32 },
             Test::Member { first: random.below(2) as u32, count: random.below(3) as u32 },
         ];
         Node::Branch(Branch {
@@ -308,6 +327,7 @@ fn leaves(weights: &[f32]) -> TreeParts<f32> {
         roots: (0..weights.len() as u32).collect(),
         leaf_weights: weights.iter().map(|&weight| LeafWeight { output: 0, weight }).collect(),
         members: SETS.to_vec(),
+        category_bits: BITS.to_vec(),
         features: 1,
         outputs: 1,
         base_values: vec![],

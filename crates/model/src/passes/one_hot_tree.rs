@@ -90,16 +90,17 @@ fn asking_codes(ensemble: &TreeEnsemble, encodings: &[Encoding]) -> Option<TreeE
         if let Node::Branch(branch) = node
             && let Some(&(code, category)) = places.get(&branch.feature)
         {
-            let test = code_test(&branch.test, &parts.members, category);
+            let accepts = |indicator| branch.test.accepts(indicator, &parts.members, &parts.category_bits);
+            let test = code_test(accepts, category);
             *branch = Branch { feature: code, test, missing_tracks_true: false, ..*branch };
         }
     }
     TreeEnsemble::try_new(parts).ok()
 }
 
-/// The test on the code that has the answer of `test` on the indicator of `category`.
-fn code_test(test: &Test<f32>, members: &[f32], category: usize) -> Test<f32> {
-    match (test.accepts(0.0, members), test.accepts(1.0, members)) {
+/// The test on the code that has the answer of a test on the indicator of `category`.
+fn code_test(accepts: impl Fn(f32) -> bool, category: usize) -> Test<f32> {
+    match (accepts(0.0), accepts(1.0)) {
         (false, true) => Test::Eq(category as f32),
         (true, false) => Test::Neq(category as f32),
         // Everything differs from NaN.
@@ -114,12 +115,15 @@ mod tests {
 
     #[test]
     fn the_four_answers() {
-        assert_eq!(code_test(&Test::Leq(0.5), &[], 3), Test::Neq(3.0));
-        assert!(!code_test(&Test::Lt(0.0), &[], 3).accepts(3.0, &[]));
-        assert_eq!(code_test(&Test::Gt(0.0), &[], 3), Test::Eq(3.0));
-        assert_eq!(code_test(&Test::Gte(1.0), &[], 0), Test::Eq(0.0));
-        assert!(code_test(&Test::Gte(-1.0), &[], 3).accepts(3.0, &[]));
-        let member = Test::Member { first: 0, count: 2 };
-        assert_eq!(code_test(&member, &[1.0, 5.0], 7), Test::Eq(7.0));
+        let code_test = |test: Test<f32>, category| {
+            super::code_test(|indicator| test.accepts(indicator, &[1.0, 5.0], &[0b10]), category)
+        };
+        assert_eq!(code_test(Test::Leq(0.5), 3), Test::Neq(3.0));
+        assert!(!code_test(Test::Lt(0.0), 3).accepts(3.0, &[], &[]));
+        assert_eq!(code_test(Test::Gt(0.0), 3), Test::Eq(3.0));
+        assert_eq!(code_test(Test::Gte(1.0), 0), Test::Eq(0.0));
+        assert!(code_test(Test::Gte(-1.0), 3).accepts(3.0, &[], &[]));
+        assert_eq!(code_test(Test::Member { first: 0, count: 2 }, 7), Test::Eq(7.0));
+        assert_eq!(code_test(Test::Category { first: 0, count: 1 }, 7), Test::Eq(7.0));
     }
 }

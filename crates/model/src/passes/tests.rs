@@ -147,6 +147,7 @@ fn random_trees(random: &mut Random, features: usize) -> TreeParts<f32> {
         roots: vec![],
         leaf_weights: vec![],
         members: vec![0.0, 1.0, 2.0],
+        category_bits: vec![0b101, 0b1],
         features,
         outputs: 1,
         base_values: vec![random.finite()],
@@ -166,6 +167,7 @@ fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize) ->
     } else {
         let t = random.finite();
         let member = Test::Member { first: random.below(2) as u32, count: random.below(2) as u32 };
+        let category = Test::Category { first: random.below(2) as u32, count: 1 };
         Node::Branch(Branch {
             feature: random.below(parts.features) as u32,
             test: [
@@ -177,7 +179,8 @@ fn random_node(random: &mut Random, parts: &mut TreeParts<f32>, depth: usize) ->
                 Test::Eq(t),
                 Test::Neq(t),
                 member,
-            ][random.below(8)],
+                category,
+            ][random.below(9)],
             missing_tracks_true: random.below(2) == 0,
             true_child: random_node(random, parts, depth - 1),
             false_child: random_node(random, parts, depth - 1),

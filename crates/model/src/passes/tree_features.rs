@@ -79,6 +79,7 @@ mod tests {
             roots: vec![0],
             leaf_weights: vec![],
             members: vec![],
+            category_bits: vec![],
             features: 4,
             outputs: 1,
             base_values: vec![],

@@ -199,6 +199,7 @@ impl RawTrees {
             Test::Eq(threshold) => Test::Eq(convert(threshold)),
             Test::Neq(threshold) => Test::Neq(convert(threshold)),
             Test::Member { first, count } => Test::Member { first, count },
+            Test::Category { first, count } => Test::Category { first, count },
         };
         let node = |at: usize| match self.questions[at] {
             Question::Leaf => TreeNode::Leaf(self.leaves[at]),
@@ -216,6 +217,7 @@ impl RawTrees {
             roots: self.roots.clone(),
             leaf_weights: self.weights.iter().map(weight).collect(),
             members: self.members.iter().map(|&member| convert(member)).collect(),
+            category_bits: Vec::new(),
             features: shape.0,
             outputs: shape.1,
             base_values: base_values.iter().map(|&base| convert(base)).collect(),

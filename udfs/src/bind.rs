@@ -142,17 +142,9 @@ fn single(target: &Target, arg: &Expr, scope: &dyn Scope) -> Result<Vec<Expr>> {
                 })
                 .collect()
         }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) if takes_list(target.model) => {
-            Ok(vec![arg.clone()])
-        }
+        list if target.model.signature().takes_as_list(list) => Ok(vec![arg.clone()]),
         _ => by_position(target, std::slice::from_ref(arg)),
     }
-}
-
-/// True when one list may stand for all features.
-fn takes_list(model: &Model) -> bool {
-    let features = &model.signature().features;
-    features.len() > 1 && features.iter().all(|feature| feature.shape.is_empty())
 }
 
 fn by_position(target: &Target, args: &[Expr]) -> Result<Vec<Expr>> {
@@ -255,14 +247,8 @@ fn missing<T>(target: &Target, feature: &Feature, names: &[&str], kind: &str) ->
     )
 }
 
-/// Checks every argument's type against its feature. A single list for all features is checked as it is unpacked.
+/// Checks the type of every argument against its feature, or that of the one list against all features.
 fn check_types(target: &Target, args: &[Expr], schema: &DFSchema) -> Result<()> {
-    let features = &target.model.signature().features;
-    if args.len() != features.len() {
-        return Ok(());
-    }
-    for (feature, arg) in features.iter().zip(args) {
-        feature.accepts(&arg.get_type(schema)?).map_err(|error| to_datafusion(target.name, error))?;
-    }
-    Ok(())
+    let types = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
+    target.model.signature().accepts(&types).map_err(|error| to_datafusion(target.name, error))
 }

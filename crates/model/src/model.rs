@@ -264,7 +264,7 @@ impl Model {
         let mut mask = Mask::new(rows);
         let expanded;
         let features = match features {
-            [list] if is_list(list.data_type()) && (expected > 1 || self.signature.features[0].shape.is_empty()) => {
+            [list] if self.signature.takes_as_list(list.data_type()) => {
                 let list = expand(list, expected)?;
                 for (row, why) in &list.misfits {
                     mask.refuse(*row, why, refused)?;
@@ -326,10 +326,6 @@ impl Mask {
         let refused = NullBuffer::new(BooleanBuffer::from(valid));
         NullBuffer::union(self.nulls.as_ref(), Some(&refused))
     }
-}
-
-fn is_list(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
 }
 
 /// The columns behind these answers, each once, sorted.

@@ -1,20 +1,70 @@
 //! Which Arrow types a feature takes; asked when a query is planned.
 //!
-//! Numbers convert where no more than the rounding of a float is lost. Text never becomes a number, and a number never
-//! becomes text: both would hide a mistake.
+//! | the model reads | a column may hold |
+//! |---|---|
+//! | floats | integers, floats, decimals and booleans, each rounded to the nearest float |
+//! | integers | integers, booleans, decimals without a fraction; dates and timestamps as the count that they are: days or milliseconds since 1970 for a date, units of the type since 1970 in UTC for a timestamp |
+//! | booleans | booleans |
+//! | text | text; dates and timestamps in the ISO form of `CAST(... AS VARCHAR)` |
+//! | lists | lists of those, flat or nested as deep as the model's own shape |
+//!
+//! A dictionary and a run-end encoded column are what their values are, and a column of type NULL is NULL in every row. Text
+//! never becomes a number, and a number never becomes text: both would hide a mistake.
 
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result};
-use crate::signature::Feature;
+use crate::signature::{Feature, Signature};
+
+impl Signature {
+    /// Checks that columns of these types can be the model's features: one for each, or one list for all.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] with what is expected, what is given and the cure.
+    pub fn accepts(&self, data_types: &[DataType]) -> Result<()> {
+        let expected = self.features.len();
+        if let [list] = data_types
+            && self.takes_as_list(list)
+        {
+            return self.accepts_list(list);
+        }
+        if data_types.len() != expected {
+            let got = data_types.len();
+            return Err(Error::Arguments(format!("the model takes {expected} features, got {got}")));
+        }
+        self.features.iter().zip(data_types).try_for_each(|(feature, data_type)| feature.accepts(data_type))
+    }
+
+    /// Whether a single column of this type stands for all features: a list where every feature is a plain value.
+    pub fn takes_as_list(&self, data_type: &DataType) -> bool {
+        list_item(value_type(data_type)).is_some() && self.features.iter().all(|feature| feature.shape.is_empty())
+    }
+
+    fn accepts_list(&self, data_type: &DataType) -> Result<()> {
+        let Some((item, size)) = list_item(value_type(data_type)) else {
+            return Err(Error::Internal(format!("{data_type} for a list")));
+        };
+        let expected = self.features.len();
+        if let Some(size) = size.filter(|&size| size != expected) {
+            let what = format!("the list has {size} elements, the model takes {expected} features");
+            return Err(Error::Arguments(what));
+        }
+        self.features.iter().try_for_each(|feature| feature.accepts(item))
+    }
+}
 
 impl Feature {
     /// Checks that a column of this type can be the feature.
     ///
+    /// Floats take integers, decimals and booleans as well, rounded to the nearest float. Integers take booleans, decimals
+    /// without a fraction, and dates and timestamps as the count they are stored as; a value that does not fit the model's
+    /// integer type makes its row a refused one. Text takes dates and timestamps in ISO form. Lists take lists of those,
+    /// flat or nested. Dictionaries and run-end encoded columns count as their values.
+    ///
     /// # Errors
     /// [`Error::Arguments`] with what is expected, what is given and the cure.
     pub fn accepts(&self, data_type: &DataType) -> Result<()> {
-        if *data_type == DataType::Null {
+        if *value_type(data_type) == DataType::Null {
             return Ok(());
         }
         if !self.shape.is_empty() {
@@ -32,40 +82,43 @@ impl Feature {
         Err(Error::Arguments(format!(
             "feature `{}` takes {expected}, got {data_type}{}",
             self.name,
-            self.cure(data_type)
+            self.cure(value_type(data_type))
         )))
     }
 
     fn accepts_list(&self, data_type: &DataType) -> Result<()> {
-        let elements: usize = self.shape.iter().product();
-        let fits = match data_type {
-            DataType::List(item) | DataType::LargeList(item) => accepts_value(&self.data_type, item.data_type()),
-            DataType::FixedSizeList(item, size) => {
-                accepts_value(&self.data_type, item.data_type()) && usize::try_from(*size) == Ok(elements)
-            }
-            _ => false,
-        };
-        if fits {
+        if fits_shape(&self.data_type, &self.shape, data_type) {
             return Ok(());
         }
-        let kind = &self.data_type;
+        let elements: usize = self.shape.iter().product();
+        let nested = match &self.shape[..] {
+            [_] => String::new(),
+            shape => format!(", flat or nested as {shape:?}"),
+        };
+        let (name, kind) = (&self.name, &self.data_type);
         Err(Error::Arguments(format!(
-            "feature `{}` takes a list of {elements} {kind} values, got {data_type}",
-            self.name
+            "feature `{name}` takes a list of {elements} {kind} values{nested}, got {data_type}"
         )))
     }
 
-    fn cure(&self, data_type: &DataType) -> &'static str {
-        match (&self.data_type, value_type(data_type)) {
-            (DataType::Utf8, _) => "; write CAST(... AS VARCHAR) if that is meant",
-            (DataType::Boolean, _) => "; write CAST(... AS BOOLEAN) if that is meant",
-            (integer, given) if integer.is_integer() && (given.is_floating() || is_decimal(given)) => {
+    fn cure(&self, given: &DataType) -> &'static str {
+        let is_count = given.is_temporal() && !matches!(given, DataType::Interval(_));
+        match &self.data_type {
+            DataType::Utf8 if given.is_primitive() || *given == DataType::Boolean => {
+                "; write CAST(... AS VARCHAR) if that is meant"
+            }
+            DataType::Boolean if given.is_numeric() || given.is_string() => {
+                "; write CAST(... AS BOOLEAN) if that is meant"
+            }
+            integer if integer.is_integer() && given.is_string() => "; write CAST(... AS BIGINT) if it holds numbers",
+            integer if integer.is_integer() && given.is_numeric() => {
                 "; write CAST(... AS BIGINT), which cuts the fraction off"
             }
-            (integer, given) if integer.is_integer() && is_text(given) => {
-                "; write CAST(... AS BIGINT) if it holds numbers"
+            integer if integer.is_integer() && is_count => "; write CAST(... AS BIGINT) if its count of units is meant",
+            float if float.is_floating() && given.is_string() => "; write CAST(... AS DOUBLE) if it holds numbers",
+            float if float.is_floating() && is_count => {
+                "; write CAST(... AS BIGINT) for its count of units, or date_part(...) for a part of it"
             }
-            (_, given) if is_text(given) => "; write CAST(... AS DOUBLE) if it holds numbers",
             _ => "",
         }
     }
@@ -74,31 +127,55 @@ impl Feature {
 fn accepts_value(takes: &DataType, given: &DataType) -> bool {
     let given = value_type(given);
     match takes {
-        DataType::Utf8 => is_text(given),
+        _ if *given == DataType::Null => true,
+        DataType::Utf8 => given.is_string() || is_moment(given),
         DataType::Boolean => *given == DataType::Boolean,
-        integer if integer.is_integer() => given.is_integer() || *given == DataType::Boolean || whole_decimal(given),
-        _ => given.is_integer() || given.is_floating() || *given == DataType::Boolean || is_decimal(given),
+        integer if integer.is_integer() => {
+            given.is_integer() || *given == DataType::Boolean || is_whole_decimal(given) || is_moment(given)
+        }
+        _ => given.is_numeric() || *given == DataType::Boolean,
     }
 }
 
-/// The type of a dictionary's values; any other type as it is.
+/// Whether lists of this type can hold elements of this shape: nested as deep as it is, or flat from some level on.
+fn fits_shape(takes: &DataType, shape: &[usize], given: &DataType) -> bool {
+    let Some((item, size)) = list_item(value_type(given)) else { return false };
+    let has = |elements: usize| size.is_none_or(|size| size == elements);
+    match shape {
+        [] => false,
+        _ if has(shape.iter().product()) && accepts_value(takes, item) => true,
+        [outer, inner @ ..] => has(*outer) && fits_shape(takes, inner, item),
+    }
+}
+
+/// The type of a list's elements, and how many there are if the type says so.
+fn list_item(data_type: &DataType) -> Option<(&DataType, Option<usize>)> {
+    use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView};
+    match data_type {
+        List(item) | LargeList(item) | ListView(item) | LargeListView(item) => Some((item.data_type(), None)),
+        FixedSizeList(item, size) => Some((item.data_type(), usize::try_from(*size).ok())),
+        _ => None,
+    }
+}
+
+/// The type of the values of a dictionary or of runs; any other type as it is.
 pub(super) fn value_type(data_type: &DataType) -> &DataType {
     match data_type {
-        DataType::Dictionary(_, values) => values,
+        DataType::Dictionary(_, values) => value_type(values),
+        DataType::RunEndEncoded(_, values) => value_type(values.data_type()),
         other => other,
     }
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+/// A date or a timestamp.
+pub(super) fn is_moment(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
-fn is_decimal(data_type: &DataType) -> bool {
+fn is_whole_decimal(data_type: &DataType) -> bool {
     use DataType::{Decimal32, Decimal64, Decimal128, Decimal256};
-    matches!(data_type, Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..))
-}
-
-fn whole_decimal(data_type: &DataType) -> bool {
-    use DataType::{Decimal32, Decimal64, Decimal128, Decimal256};
-    matches!(data_type, Decimal32(_, 0) | Decimal64(_, 0) | Decimal128(_, 0) | Decimal256(_, 0))
+    match data_type {
+        Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) => *scale <= 0,
+        _ => false,
+    }
 }

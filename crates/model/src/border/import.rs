@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeListArray, PrimitiveArray, StringArray,
-    UInt64Array, downcast_primitive_array, new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, StringArray, downcast_primitive_array,
+    new_null_array,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use half::f16;
 
-use super::accept::value_type;
+use super::accept::{is_moment, value_type};
+use super::list::import_list;
 use crate::error::{Error, Result};
-use crate::program::packed_type;
 use crate::signature::{Feature, NullPolicy};
 
 /// A feature as the program reads it.
@@ -30,17 +30,18 @@ pub(crate) struct Imported {
 /// Converts the column given for a feature.
 pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
     feature.accepts(array.data_type())?;
+    let array = decoded(array)?;
     if !feature.shape.is_empty() {
-        return import_list(feature, array);
+        return import_list(feature, &array);
     }
-    let (converted, mut refused) = convert(feature, array, &feature.data_type)?;
+    let (converted, mut refused) = convert(feature, &array)?;
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let answered = apply_policy(feature, missing, &mut refused);
     Ok(Imported { column: without_nulls(&converted)?, answered, refused })
 }
 
 /// Rows that a NULL leaves without an answer; refuses them where the policy says so.
-fn apply_policy(
+pub(super) fn apply_policy(
     feature: &Feature,
     missing: Option<NullBuffer>,
     refused: &mut Vec<(usize, String)>,
@@ -56,21 +57,39 @@ fn apply_policy(
     }
 }
 
-/// The column in another type, and the rows whose value does not fit it.
-fn convert(feature: &Feature, array: &ArrayRef, to: &DataType) -> Result<(ArrayRef, Vec<(usize, String)>)> {
+/// The column without its dictionary or run ends; any other as it is.
+pub(super) fn decoded(array: &ArrayRef) -> Result<ArrayRef> {
+    match value_type(array.data_type()) {
+        plain if plain == array.data_type() => Ok(Arc::clone(array)),
+        plain => Ok(cast_with_options(array, plain, &cast_options())?),
+    }
+}
+
+/// A value that does not fit becomes NULL, and is told apart from those that were.
+fn cast_options() -> CastOptions<'static> {
+    CastOptions { safe: true, format_options: FormatOptions::new() }
+}
+
+/// The column in the type that the model computes with, and the positions of the values that do not fit it.
+pub(super) fn convert(feature: &Feature, array: &ArrayRef) -> Result<(ArrayRef, Vec<(usize, String)>)> {
+    let to = &feature.data_type;
     if array.data_type() == to {
         return Ok((Arc::clone(array), Vec::new()));
     }
     if *array.data_type() == DataType::Null {
         return Ok((new_null_array(to, array.len()), Vec::new()));
     }
-    // A value that does not fit becomes NULL, and is told apart from those that were.
-    let options = CastOptions { safe: true, format_options: FormatOptions::default() };
-    let plain = cast_with_options(array, value_type(array.data_type()), &options)?;
-    let converted = cast_with_options(&plain, to, &options)?;
+    let (plain, converted) = match is_moment(array.data_type()) {
+        true => {
+            let counts = cast_with_options(array, &DataType::Int64, &cast_options())?;
+            let converted = if *to == DataType::Utf8 { texts(array)? } else { convert(feature, &counts)?.0 };
+            (counts, converted)
+        }
+        false => (Arc::clone(array), cast_with_options(array, to, &cast_options())?),
+    };
     let mut refused = Vec::new();
-    if converted.null_count() > plain.logical_null_count() {
-        let formatter = ArrayFormatter::try_new(&plain, &FormatOptions::default())?;
+    if converted.null_count() > plain.null_count() {
+        let formatter = ArrayFormatter::try_new(&plain, &FormatOptions::new())?;
         for row in (0..plain.len()).filter(|&row| converted.is_null(row) && plain.is_valid(row)) {
             let value = formatter.value(row);
             refused.push((row, format!("feature `{}` is {value}, which does not fit {to}", feature.name)));
@@ -79,8 +98,15 @@ fn convert(feature: &Feature, array: &ArrayRef, to: &DataType) -> Result<(ArrayR
     Ok((converted, refused))
 }
 
+/// Dates and timestamps in ISO form; NULL where there is none, as for a year of a million.
+fn texts(array: &ArrayRef) -> Result<ArrayRef> {
+    let formatter = ArrayFormatter::try_new(array, &FormatOptions::new().with_display_error(false))?;
+    let text = |row: usize| array.is_valid(row).then(|| formatter.value(row).try_to_string().ok()).flatten();
+    Ok(Arc::new((0..array.len()).map(text).collect::<StringArray>()))
+}
+
 /// NULL replaced by NaN, 0, false or the empty text: whether that counts was decided before.
-fn without_nulls(array: &ArrayRef) -> Result<ArrayRef> {
+pub(super) fn without_nulls(array: &ArrayRef) -> Result<ArrayRef> {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(strip(array));
     };
@@ -119,73 +145,4 @@ fn strip(array: &ArrayRef) -> ArrayRef {
     }
     let data = array.to_data().into_builder().nulls(None);
     data.build().map_or_else(|_| Arc::clone(array), arrow::array::make_array)
-}
-
-/// Lists of numbers: each row has as many elements as the feature, all of them valid, or counts as NULL.
-fn import_list(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
-    let width: usize = feature.shape.iter().product();
-    let rows = array.len();
-    let Some((values, starts, lengths)) = list_parts(array) else {
-        let column = new_null_array(&feature.data_type, rows * width);
-        let mut refused = Vec::new();
-        let nulls = (rows > 0).then(|| NullBuffer::new_null(rows));
-        let answered = apply_policy(feature, nulls, &mut refused);
-        return Ok(Imported { column: packed(feature, width, rows, &column)?, answered, refused });
-    };
-    let mut refused: Vec<(usize, String)> = Vec::new();
-    let mut misfits = vec![false; rows];
-    let mut positions: Vec<Option<u64>> = Vec::with_capacity(rows * width);
-    for row in 0..rows {
-        let fits = lengths[row] == width && array.is_valid(row);
-        if array.is_valid(row) && !fits {
-            let got = lengths[row];
-            misfits[row] = true;
-            refused.push((row, format!("feature `{}` is a list of {got} elements instead of {width}", feature.name)));
-        }
-        positions.extend((0..width).map(|at| fits.then_some((starts[row] + at) as u64)));
-    }
-    let (converted, _) = convert(feature, &values, &feature.data_type)?;
-    let elements = take(&converted, &UInt64Array::from(positions), None)?;
-    let whole = |row: usize| misfits[row] || elements.slice(row * width, width).null_count() == 0;
-    let missing = match feature.null_policy {
-        NullPolicy::Missing => array.logical_nulls(),
-        _ if elements.null_count() == 0 => None,
-        _ => Some(NullBuffer::new(BooleanBuffer::collect_bool(rows, whole))),
-    };
-    let answered = apply_policy(feature, missing.filter(|nulls| nulls.null_count() > 0), &mut refused);
-    Ok(Imported { column: packed(feature, width, rows, &elements)?, answered, refused })
-}
-
-fn packed(feature: &Feature, width: usize, rows: usize, elements: &ArrayRef) -> Result<ArrayRef> {
-    let DataType::FixedSizeList(item, size) = packed_type(&feature.data_type, width)? else {
-        return Err(Error::Internal("a packed type that is no list".to_string()));
-    };
-    let elements = without_nulls(elements)?;
-    debug_assert_eq!(elements.len(), rows * width, "every row has all its elements");
-    Ok(Arc::new(FixedSizeListArray::try_new(item, size, elements, None)?))
-}
-
-/// The values of a list column, and where each row's begin and how many there are.
-pub(super) fn list_parts(array: &ArrayRef) -> Option<(ArrayRef, Vec<usize>, Vec<usize>)> {
-    let rows = array.len();
-    if let Some(list) = array.as_list_opt::<i32>() {
-        let starts = list.value_offsets()[..rows].iter().map(|&start| start as usize).collect();
-        return Some((
-            Arc::clone(list.values()),
-            starts,
-            (0..rows).map(|row| list.value_length(row) as usize).collect(),
-        ));
-    }
-    if let Some(list) = array.as_list_opt::<i64>() {
-        let starts = list.value_offsets()[..rows].iter().map(|&start| start as usize).collect();
-        return Some((
-            Arc::clone(list.values()),
-            starts,
-            (0..rows).map(|row| list.value_length(row) as usize).collect(),
-        ));
-    }
-    let list = array.as_fixed_size_list_opt()?;
-    let width = list.value_length() as usize;
-    let starts = (0..rows).map(|row| list.value_offset(row) as usize).collect();
-    Some((Arc::clone(list.values()), starts, vec![width; rows]))
 }

@@ -1,15 +1,12 @@
-//! Every Arrow spelling of a feature, and what NULL means.
+//! Lists, refused rows, and what NULL means.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, DictionaryArray, FixedSizeListArray, Float16Array,
-    Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, LargeListArray, LargeStringArray, ListArray,
-    NullArray, StringArray, StringViewArray, UInt64Array,
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, LargeListArray, ListArray, StringArray,
 };
-use arrow::datatypes::{DataType, Field, Float32Type, Int32Type};
-use foretell_model::{Answer, Feature, LoadOptions, Model, NullPolicy, OnRefusedRow, expand_list};
-use half::f16;
+use arrow::datatypes::Float32Type;
+use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, expand_list};
 use insta::assert_snapshot;
 use tract_onnx::pb::tensor_proto::DataType as Element;
 use tract_onnx::pb::{NodeProto, ValueInfoProto};
@@ -58,54 +55,6 @@ fn failure(model: &Model, features: &[ArrayRef]) -> String {
 
 fn column(array: impl Array + 'static) -> ArrayRef {
     Arc::new(array)
-}
-
-#[test]
-fn numbers_of_every_type_are_features() {
-    let model = linear();
-    let tens: ArrayRef = column(Float32Array::from(vec![1.0, 2.0, 3.0]));
-    let decimals = Decimal128Array::from(vec![Some(150), None, Some(-25)]).with_precision_and_scale(5, 2);
-    let keys = Int32Array::from(vec![Some(1), None, Some(0)]);
-    let spellings: Vec<(ArrayRef, [f32; 2])> = vec![
-        (column(Int8Array::from(vec![Some(1), None, Some(3)])), [1.0, 3.0]),
-        (column(Int64Array::from(vec![Some(1), None, Some(3)])), [1.0, 3.0]),
-        (column(UInt64Array::from(vec![Some(1), None, Some(3)])), [1.0, 3.0]),
-        (column(Float16Array::from(vec![Some(f16::from_f32(1.5)), None, Some(f16::ONE)])), [1.5, 1.0]),
-        (column(Float32Array::from(vec![Some(1.5), None, Some(1.0)])), [1.5, 1.0]),
-        (column(Float64Array::from(vec![Some(1.5), None, Some(1.0)])), [1.5, 1.0]),
-        (column(BooleanArray::from(vec![Some(true), None, Some(false)])), [1.0, 0.0]),
-        (column(decimals.expect("they fit")), [1.5, -0.25]),
-        (column(DictionaryArray::<Int32Type>::new(keys, column(Float64Array::from(vec![4.0, 5.0])))), [5.0, 4.0]),
-        (column(Float32Array::from(vec![Some(9.0), Some(1.5), None, Some(1.0)])).slice(1, 3), [1.5, 1.0]),
-    ];
-    for (spelling, [first, last]) in spellings {
-        model.signature().features[0].accepts(spelling.data_type()).expect("a number");
-        let answers = predict(&model, &[Arc::clone(&spelling), Arc::clone(&tens)], 3);
-        assert_eq!(answers, [Some(first + 10.0), None, Some(last + 30.0)], "{}", spelling.data_type());
-    }
-    let nulls = column(NullArray::new(3));
-    assert_eq!(predict(&model, &[nulls, tens], 3), [None, None, None]);
-}
-
-#[test]
-fn text_of_every_type_is_a_feature() {
-    let model = text(&LoadOptions::default());
-    let words = [Some("yes"), None, Some("no")];
-    let spellings: Vec<ArrayRef> = vec![
-        column(StringArray::from(words.to_vec())),
-        column(LargeStringArray::from(words.to_vec())),
-        column(StringViewArray::from(words.to_vec())),
-        column(words.into_iter().collect::<DictionaryArray<Int32Type>>()),
-        column(StringArray::from(vec![Some("yes"), Some("yes"), None, Some("no")])).slice(1, 3),
-    ];
-    for spelling in spellings {
-        assert_eq!(
-            predict(&model, &[Arc::clone(&spelling)], 3),
-            [Some(1.0), None, Some(0.0)],
-            "{}",
-            spelling.data_type()
-        );
-    }
 }
 
 #[test]
@@ -172,41 +121,6 @@ fn the_fields_of_an_answer_without_a_value_are_null_too() {
     assert_eq!(answers[0].as_struct().column(1).null_count(), 1);
     let raw = answers[1].as_struct().column(0).as_struct();
     assert_eq!((raw.null_count(), raw.column(0).null_count()), (1, 1));
-}
-
-#[test]
-fn what_does_not_fit_is_said() {
-    let feature = |data_type, shape| Feature { name: "f".to_string(), data_type, shape, null_policy: NullPolicy::Null };
-    let refusal = |feature: &Feature, data_type: DataType| feature.accepts(&data_type).expect_err("no").to_string();
-    let (number, integer) = (feature(DataType::Float32, vec![]), feature(DataType::Int64, vec![]));
-    let (word, flag) = (feature(DataType::Utf8, vec![]), feature(DataType::Boolean, vec![]));
-    let list = feature(DataType::Float32, vec![3]);
-    assert_snapshot!(refusal(&number, DataType::Utf8), @"feature `f` takes a number, got Utf8; write CAST(... AS DOUBLE) if it holds numbers");
-    assert_snapshot!(refusal(&number, DataType::Date32), @"feature `f` takes a number, got Date32");
-    assert_snapshot!(refusal(&integer, DataType::Float64), @"feature `f` takes an integer, got Float64; write CAST(... AS BIGINT), which cuts the fraction off");
-    assert_snapshot!(refusal(&integer, DataType::Decimal128(10, 2)), @"feature `f` takes an integer, got Decimal128(10, 2); write CAST(... AS BIGINT), which cuts the fraction off");
-    assert_snapshot!(refusal(&integer, DataType::Utf8), @"feature `f` takes an integer, got Utf8; write CAST(... AS BIGINT) if it holds numbers");
-    assert_snapshot!(refusal(&word, DataType::Int64), @"feature `f` takes text, got Int64; write CAST(... AS VARCHAR) if that is meant");
-    assert_snapshot!(refusal(&flag, DataType::Int64), @"feature `f` takes a boolean, got Int64; write CAST(... AS BOOLEAN) if that is meant");
-    assert_snapshot!(refusal(&list, DataType::Float32), @"feature `f` takes a list of 3 Float32 values, got Float32");
-    let two = DataType::FixedSizeList(Arc::new(Field::new_list_field(DataType::Float32, true)), 2);
-    assert_snapshot!(refusal(&list, two), @"feature `f` takes a list of 3 Float32 values, got FixedSizeList(2 x Float32)");
-    assert!(integer.accepts(&DataType::Decimal128(10, 0)).is_ok());
-    let model = linear();
-    assert_snapshot!(failure(&model, &[column(Float32Array::from(vec![1.0]))]), @"the model takes 2 features, got 1");
-    assert_snapshot!(model.answer_type(Answer::Probabilities).expect_err("a regression"), @"the model gives no probabilities (regression); call predict or predict_raw");
-}
-
-#[test]
-fn integers_that_do_not_fit_are_refused() {
-    let model = load(
-        vec![input("x", Element::Int64, &[None, Some(1)])],
-        vec![node("Cast", &["x"], "y", vec![int("to", Element::Float as i64)])],
-    );
-    let large = column(UInt64Array::from(vec![Some(1), None, Some(u64::MAX)]));
-    assert_snapshot!(failure(&model, &[Arc::clone(&large)]), @"row 2: feature `x` is 18446744073709551615, which does not fit Int64");
-    let answers = model.run(&[large], 3, &[Answer::Prediction], OnRefusedRow::Null).expect("refused rows are NULL");
-    assert_eq!(answers[0].as_primitive::<Float32Type>().iter().collect::<Vec<_>>(), [Some(1.0), None, None]);
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod hostile;
 mod operators;
 mod reference;
 mod signatures;
+mod types;

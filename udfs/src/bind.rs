@@ -2,7 +2,7 @@
 
 use datafusion_common::{Column, DFSchema, Result, TableReference, plan_datafusion_err, plan_err};
 use datafusion_expr::expr::ScalarFunction;
-use datafusion_expr::{Expr, ExprSchemable};
+use datafusion_expr::{Expr, ExprSchemable, when};
 use datafusion_functions::core::expr_fn::get_field;
 use foretell_model::{Answer, Feature, Model, OnRefusedRow};
 
@@ -137,7 +137,7 @@ fn single(target: &Target, arg: &Expr, scope: &dyn Scope) -> Result<Vec<Expr>> {
             features
                 .iter()
                 .map(|feature| match find_name(&feature.name, &names) {
-                    Some(name) => Ok(get_field(arg.clone(), name)),
+                    Some(name) => field_of(arg, name, scope),
                     None => missing(target, feature, &names, "field of the struct"),
                 })
                 .collect()
@@ -145,6 +145,12 @@ fn single(target: &Target, arg: &Expr, scope: &dyn Scope) -> Result<Vec<Expr>> {
         list if target.model.signature().takes_as_list(list) => Ok(vec![arg.clone()]),
         _ => by_position(target, std::slice::from_ref(arg)),
     }
+}
+
+/// A field of a struct, NULL where the struct is: `get_field` alone would give whatever lies beneath the NULL.
+fn field_of(arg: &Expr, name: &str, scope: &dyn Scope) -> Result<Expr> {
+    let field = get_field(arg.clone(), name);
+    if arg.nullable(scope.schema())? { when(arg.clone().is_not_null(), field).end() } else { Ok(field) }
 }
 
 fn by_position(target: &Target, args: &[Expr]) -> Result<Vec<Expr>> {

@@ -1,1 +1,9 @@
-//! Test models, comparers and fixtures; never published.
+//! What tests share; never published.
+//!
+//! [`referee`] says what a model means, row by row in the plainest form, and writes the same model as a file. [`onnx`] has
+//! the pieces of such files, [`columns`] every way in which Arrow holds the same values. Nothing here knows the engine, so
+//! that it can be the engine's judge.
+
+pub mod columns;
+pub mod onnx;
+pub mod referee;

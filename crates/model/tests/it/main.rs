@@ -3,10 +3,12 @@
 mod border;
 mod compare;
 mod external;
-mod files;
 mod fixtures;
 mod hostile;
 mod operators;
+mod properties;
 mod reference;
 mod signatures;
 mod types;
+
+use foretell_testing::onnx as files;

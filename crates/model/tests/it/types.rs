@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, FixedSizeListArray,
-    Float16Array, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, NullArray, RunArray, StringArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
-    new_null_array,
+    Array, ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal128Array, FixedSizeListArray, Float16Array,
+    Float32Array, Float64Array, Int32Array, Int64Array, ListArray, NullArray, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use foretell_model::{Answer, Feature, LoadOptions, Model, NullPolicy, OnRefusedRow};
+use foretell_testing::columns::{encoded, encodings, item, list_kinds, number_types};
 use half::f16;
 use insta::assert_snapshot;
 use tract_onnx::pb::tensor_proto::DataType as Element;
@@ -40,37 +40,6 @@ fn refusal(model: &Model, feature: &ArrayRef) -> String {
     predict(model, feature).expect_err("it does not fit").to_string()
 }
 
-/// Every way to hold these values: plain, in dictionaries, in runs, and each as a slice of more.
-fn encodings(plain: &ArrayRef) -> Vec<ArrayRef> {
-    let rows = plain.len();
-    let around = concat(&[&plain.slice(rows - 1, 1), plain, &plain.slice(0, 1)]).expect("values of one type");
-    let sliced = encoded(&around).into_iter().map(|array| array.slice(1, rows));
-    encoded(plain).into_iter().chain(sliced).collect()
-}
-
-fn encoded(plain: &ArrayRef) -> Vec<ArrayRef> {
-    use DataType::{Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
-    let mut all = vec![Arc::clone(plain)];
-    let rows = plain.len() as i32;
-    // NULL stands once among the values and once among the keys.
-    let in_values = DictionaryArray::<Int32Type>::new((0..rows).collect(), Arc::clone(plain));
-    let keys: Int32Array = (0..rows).map(|row| plain.is_valid(row as usize).then_some(row)).collect();
-    let in_keys = DictionaryArray::<Int32Type>::new(keys, Arc::clone(plain));
-    for key in [Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64] {
-        let to = DataType::Dictionary(Box::new(key), Box::new(plain.data_type().clone()));
-        all.push(cast(&in_keys, &to).expect("few keys"));
-        all.push(cast(&in_values, &to).expect("few keys"));
-    }
-    let ends = Int32Array::from_iter_values(1..=rows);
-    let runs = RunArray::<Int32Type>::try_new(&ends, plain).expect("one run for each value");
-    for end in [Int16, Int32, Int64] {
-        let ends = Field::new("run_ends", end, false);
-        let values = Field::new("values", plain.data_type().clone(), true);
-        all.push(cast(&runs, &DataType::RunEndEncoded(Arc::new(ends), Arc::new(values))).expect("short runs"));
-    }
-    all
-}
-
 /// Every way to hold `plain` answers as `expected`, and so do its rows one by one and no rows at all.
 fn assert_answers(model: &Model, plain: &ArrayRef, expected: &ArrayRef) {
     for feature in encodings(plain) {
@@ -81,34 +50,6 @@ fn assert_answers(model: &Model, plain: &ArrayRef, expected: &ArrayRef) {
         }
         assert_eq!(&predict(model, &feature.slice(0, 0)).expect("no rows"), &expected.slice(0, 0), "{data_type}");
     }
-}
-
-fn number_types() -> Vec<DataType> {
-    use DataType::{
-        Decimal32, Decimal64, Decimal128, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8,
-        UInt16, UInt32, UInt64,
-    };
-    vec![
-        Int8,
-        Int16,
-        Int32,
-        Int64,
-        UInt8,
-        UInt16,
-        UInt32,
-        UInt64,
-        Float16,
-        Float32,
-        Float64,
-        Decimal32(9, 3),
-        Decimal64(18, 3),
-        Decimal128(38, 3),
-        Decimal256(76, 3),
-        Decimal32(9, 0),
-        Decimal64(18, 0),
-        Decimal128(38, 0),
-        Decimal256(76, 0),
-    ]
 }
 
 const FLOATS: [Element; 2] = [Element::Float, Element::Double];
@@ -298,28 +239,11 @@ fn columns_without_a_value_are_null_or_missing() {
     }
 }
 
-fn item(data_type: &DataType) -> FieldRef {
-    Arc::new(Field::new_list_field(data_type.clone(), true))
-}
-
 /// Lists of these lengths over the values, NULL where there is no length.
 fn lists(values: &ArrayRef, lengths: &[Option<usize>]) -> ArrayRef {
     let nulls = NullBuffer::from_iter(lengths.iter().map(Option::is_some));
     let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
     column(ListArray::new(item(values.data_type()), offsets, Arc::clone(values), Some(nulls)))
-}
-
-/// Every kind of list that can hold these lists.
-fn list_kinds(list: &ArrayRef, width: i32) -> Vec<ArrayRef> {
-    let DataType::List(of) = list.data_type().clone() else { panic!("a list") };
-    let kinds = [
-        DataType::LargeList(Arc::clone(&of)),
-        DataType::ListView(Arc::clone(&of)),
-        DataType::LargeListView(Arc::clone(&of)),
-        DataType::FixedSizeList(of, width),
-    ];
-    let others = kinds.iter().map(|kind| cast(list, kind).expect("lists of one length"));
-    [Arc::clone(list)].into_iter().chain(others).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Model files made in code.
+//! ONNX files made in code.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -62,31 +62,48 @@ fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.to_string(), r#type: kind as i32, ..AttributeProto::default() }
 }
 
+/// An attribute of one integer.
 pub fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto { i: value, ..attribute(name, AttributeType::Int) }
 }
 
+/// An attribute of integers.
 pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { ints: values.to_vec(), ..attribute(name, AttributeType::Ints) }
 }
 
+/// An attribute of floats.
 pub fn floats(name: &str, values: &[f32]) -> AttributeProto {
     AttributeProto { floats: values.to_vec(), ..attribute(name, AttributeType::Floats) }
 }
 
+/// An attribute of one float.
 pub fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { f: value, ..attribute(name, AttributeType::Float) }
 }
 
+/// An attribute of one text.
+pub fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto { s: value.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
+}
+
+/// An attribute that is a tensor.
+pub fn tensor(name: &str, tensor: TensorProto) -> AttributeProto {
+    AttributeProto { t: Some(tensor), ..attribute(name, AttributeType::Tensor) }
+}
+
+/// An attribute of texts.
 pub fn texts(name: &str, values: &[&str]) -> AttributeProto {
     let strings = values.iter().map(|text| text.as_bytes().to_vec()).collect();
     AttributeProto { strings, ..attribute(name, AttributeType::Strings) }
 }
 
+/// An attribute that is a graph.
 pub fn graph(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto { g: Some(graph), ..attribute(name, AttributeType::Graph) }
 }
 
+/// A constant of floats.
 pub fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.to_string(),
@@ -97,6 +114,18 @@ pub fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     }
 }
 
+/// A constant of doubles.
+pub fn double_tensor(name: &str, dims: &[i64], values: &[f64]) -> TensorProto {
+    TensorProto {
+        name: name.to_string(),
+        dims: dims.to_vec(),
+        data_type: DataType::Double as i32,
+        double_data: values.to_vec(),
+        ..TensorProto::default()
+    }
+}
+
+/// A constant of integers.
 pub fn int_tensor(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     TensorProto {
         name: name.to_string(),

@@ -1,0 +1,37 @@
+//! Linear models.
+
+use super::trees::largest;
+use super::{Answer, Classes, Precision, Transform};
+
+/// A linear model in single precision.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// For each output one number per feature.
+    pub coefficients: Vec<Vec<f64>>,
+    /// One number for each output.
+    pub intercepts: Vec<f64>,
+}
+
+impl Linear {
+    /// One number for each output: products are added from the first feature to the last, the intercept comes last.
+    pub(super) fn scores(&self, row: &[f64]) -> Vec<f64> {
+        let single = |x: f64| Precision::Single.round(x);
+        let score = |(coefficients, intercept): (&Vec<f64>, &f64)| {
+            let products = row.iter().zip(coefficients).map(|(x, coefficient)| single(single(*x) * coefficient));
+            single(products.fold(0.0, |sum, product| single(sum + product)) + intercept)
+        };
+        self.coefficients.iter().zip(&self.intercepts).map(score).collect()
+    }
+
+    /// The label and the scores of a classifier.
+    pub(super) fn classify(&self, row: &[f64], classes: &Classes) -> Answer {
+        let scores = self.scores(row);
+        if let ([score], 2) = (&scores[..], classes.labels.len()) {
+            let label = classes.labels.at(usize::from(*score > 0.0));
+            let positive =
+                if classes.transform == Transform::Logistic { Transform::Logistic.of_one(*score) } else { *score };
+            return Answer { label: Some(label), scores: vec![Precision::Single.round(1.0 - positive), positive] };
+        }
+        Answer { label: Some(classes.labels.at(largest(&scores))), scores: classes.transform.scores(scores) }
+    }
+}

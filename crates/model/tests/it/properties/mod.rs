@@ -243,8 +243,8 @@ fn the_column_type_does_not_matter() {
     check(strategy, |(case, choices)| {
         let (model, expected) = (case.model(PassOptions::ALL), case.answers());
         let spelled = |(column, (data_type, encoding)): (&Column, &(Index, Index))| -> ArrayRef {
-            let typed = data_type.get(&column.typed(case.pipeline.precision)).clone();
-            encoding.get(&encodings(&typed)).clone()
+            let typed = column.typed(case.pipeline.precision);
+            Arc::clone(encoding.get(&encodings(data_type.get(&typed))))
         };
         let features: Vec<ArrayRef> = case.table.iter().zip(&choices).map(spelled).collect();
         let types: Vec<String> = features.iter().map(|feature| feature.data_type().to_string()).collect();

@@ -173,8 +173,9 @@ fn tree_classifier(width: usize, labels: usize) -> impl Strategy<Value = End> {
     let weight = prop_oneof![Just(-1.0), Just(1.0)];
     (scored(labels), select(base_counts), weight, classes(labels))
         .prop_filter("what no exporter writes, and the engine refuses", |(scored, base_count, _, classes)| {
-            let one_score = scored.len() == 1;
-            !(one_score && classes.transform == Transform::Probit) && !(scored[..] == [1] && *base_count > 0)
+            let quantile_of_one = scored.len() == 1 && classes.transform == Transform::Probit;
+            let base_of_second = scored[..] == [1] && *base_count > 0;
+            !quantile_of_one && !base_of_second
         })
         .prop_flat_map(move |(scored, base_count, sign, classes)| {
             let leaf = vec(single(), scored.len()).prop_map(move |weights| {

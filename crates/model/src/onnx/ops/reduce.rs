@@ -131,16 +131,17 @@ pub(crate) fn across(
     axes: &[usize],
     op: AcrossOp,
 ) -> Result<Vec<Fact>> {
+    let data_type = op.output_type(&block.data_type);
     let mut columns = block.columns.clone();
     for group in groups(&block.shape, axes) {
         let members: Vec<ColumnId> = group.iter().map(|&position| block.columns[position]).collect();
-        let types = vec![block.data_type.clone(); members.len()];
+        let types = vec![data_type.clone(); members.len()];
         let results = builder.push(node, Op::Across(op), members, types)?;
         for (position, column) in group.into_iter().zip(results) {
             columns[position] = column;
         }
     }
-    Ok(vec![Fact::Block(block.with_columns(block.data_type.clone(), columns))])
+    Ok(vec![Fact::Block(block.with_columns(data_type, columns))])
 }
 
 /// TopK.

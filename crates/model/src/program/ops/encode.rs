@@ -28,14 +28,23 @@ impl LookupTable {
     /// The keys have the type of the column read; `default`, an array of length one, has the type of `values`. The first
     /// of equal keys counts.
     pub(crate) fn try_new(keys: &ArrayRef, values: &ArrayRef, default: &ArrayRef) -> Result<Self> {
-        if keys.len() != values.len() {
-            let what = format!("{} keys beside {} values", keys.len(), values.len());
+        Self::of(KeyIndex::first_of(keys)?, keys.len(), values, default)
+    }
+
+    /// As [`Self::try_new`], but the last of equal keys counts.
+    pub(crate) fn of_last(keys: &ArrayRef, values: &ArrayRef, default: &ArrayRef) -> Result<Self> {
+        Self::of(KeyIndex::last_of(keys)?, keys.len(), values, default)
+    }
+
+    fn of(index: KeyIndex, keys: usize, values: &ArrayRef, default: &ArrayRef) -> Result<Self> {
+        if keys != values.len() {
+            let what = format!("{keys} keys beside {} values", values.len());
             return Err(Error::Malformed { format: "ONNX", what });
         }
         if default.len() != 1 {
             return Err(wrong_count(1, default.len()));
         }
-        Ok(Self { index: KeyIndex::first_of(keys)?, values: concat(&[values.as_ref(), default.as_ref()])? })
+        Ok(Self { index, values: concat(&[values.as_ref(), default.as_ref()])? })
     }
 
     pub(super) fn run(&self, input: &ArrayRef) -> Result<ArrayRef> {

@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
 pub(crate) use pack::packed_type;
-pub(crate) use support::{Kernel, PairwiseCoupling, SupportVectors};
+pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
 
 /// What a step computes. `k→m` is the number of columns read and written.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ pub(crate) enum Op {
     Trees64(Arc<TreeEnsemble<f64>>),
     /// k→m (`f32`): a kernel with each support vector.
     SupportVectors(Arc<SupportVectors>),
+    /// k→p+1 (`f32`, the last `Int64`): the scores of all pairs of classes, and the position of the class they vote for.
+    PairwiseScores(Arc<PairwiseScores>),
     /// k→c (`f32`): class probabilities from the scores of all pairs of classes.
     PairwiseCoupling(Arc<PairwiseCoupling>),
     /// k→1: the label of a classifier from its scores.
@@ -188,6 +190,16 @@ pub(crate) enum AcrossOp {
     CumSum,
 }
 
+impl AcrossOp {
+    /// Type of the results, when the columns read have this one.
+    pub(crate) fn output_type(self, input: &DataType) -> DataType {
+        match self {
+            Self::NormMax | Self::NormL1 | Self::NormL2 => DataType::Float32,
+            _ => input.clone(),
+        }
+    }
+}
+
 impl Op {
     /// The kind of step, as plans show it.
     pub(crate) fn name(&self) -> &'static str {
@@ -213,6 +225,7 @@ impl Op {
             Self::FusedLinear(_) => "FusedLinear",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
             Self::SupportVectors(_) => "SupportVectors",
+            Self::PairwiseScores(_) => "PairwiseScores",
             Self::PairwiseCoupling(_) => "PairwiseCoupling",
             Self::Label(_) => "Label",
             Self::Pack => "Pack",
@@ -249,6 +262,7 @@ impl Op {
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
             Self::SupportVectors(vectors) => vectors.run(inputs, rows),
+            Self::PairwiseScores(scores) => scores.run(inputs, rows),
             Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),
             Self::Label(rule) => Ok(vec![rule.run(inputs)?]),
             Self::Pack => Ok(vec![pack::pack(inputs)?]),

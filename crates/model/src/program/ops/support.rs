@@ -1,9 +1,10 @@
 //! Support vector machines: kernels with the support vectors, and class probabilities from pairwise scores.
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::Float32Type;
+use arrow::datatypes::{Float32Type, Int64Type};
 
 use super::columns::{all_values, column};
+use super::reduce::positions;
 use super::wrong_count;
 use crate::error::Result;
 
@@ -73,6 +74,50 @@ impl Kernel {
             Self::Gaussian { gamma } => (-gamma * sum).exp(),
             Self::Sigmoid { gamma, offset } => (gamma * sum + offset).tanh(),
         }
+    }
+}
+
+/// The scores of all pairs of classes from the kernels with their support vectors, and which class wins most of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PairwiseScores {
+    /// Where the support vectors of each class begin; then where the last ones end.
+    pub(crate) starts: Vec<usize>,
+    /// A row of coefficients for each other class: those of class `i` against `j > i` lie in row `j - 1`, those of `j`
+    /// against `i` in row `i`.
+    pub(crate) coefficients: Vec<f32>,
+    /// The constant of each pair, in the order (0, 1), (0, 2), ..., (1, 2), ...
+    pub(crate) constants: Vec<f32>,
+}
+
+impl PairwiseScores {
+    /// One column per pair, then the position of the class with the most votes; the first of equal ones. Sums are taken in
+    /// double precision, and a vote is for the first class of a pair where its sum is above 0.
+    pub(super) fn run(&self, kernels: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        let (classes, vectors) = (self.starts.len().saturating_sub(1), self.starts.last().copied().unwrap_or(0));
+        if kernels.len() != vectors {
+            return Err(wrong_count(vectors, kernels.len()));
+        }
+        let kernels = all_values::<Float32Type>(kernels)?;
+        let mut votes = vec![vec![0_u32; rows]; classes];
+        let mut outputs = Vec::with_capacity(self.constants.len() + 1);
+        let pairs = (0..classes).flat_map(|i| (i + 1..classes).map(move |j| (i, j)));
+        for ((i, j), &constant) in pairs.zip(&self.constants) {
+            let mut sums = vec![0.0_f64; rows];
+            for (class, row) in [(i, j - 1), (j, i)] {
+                for vector in self.starts[class]..self.starts[class + 1] {
+                    let coefficient = self.coefficients[row * vectors + vector];
+                    sums.iter_mut().zip(kernels[vector]).for_each(|(sum, x)| *sum += f64::from(coefficient * x));
+                }
+            }
+            sums.iter_mut().for_each(|sum| *sum += f64::from(constant));
+            for (row, &sum) in sums.iter().enumerate() {
+                votes[if sum > 0.0 { i } else { j }][row] += 1;
+            }
+            outputs.push(column::<Float32Type>(sums.into_iter().map(|sum| sum as f32).collect()));
+        }
+        let votes: Vec<&[u32]> = votes.iter().map(Vec::as_slice).collect();
+        outputs.push(column::<Int64Type>(positions(&votes, |votes, most| votes > most)));
+        Ok(outputs)
     }
 }
 
@@ -176,6 +221,17 @@ mod tests {
         assert_eq!(kernels[0].as_primitive::<Float32Type>().value(0), 1.0);
         assert_eq!(kernels[1].as_primitive::<Float32Type>().value(0), (-2.5_f32).exp());
         assert!(vectors.run(&[column(1.0)], 1).is_err());
+    }
+
+    #[test]
+    fn each_pair_sums_the_vectors_of_its_classes_only() {
+        let scores =
+            PairwiseScores { starts: vec![0, 1, 2, 3], coefficients: vec![1.0; 6], constants: vec![0.0, -5.0, -5.0] };
+        let kernel = |value: f32| -> ArrayRef { Arc::new(Float32Array::from(vec![value])) };
+        let outputs = scores.run(&[kernel(1.0), kernel(2.0), kernel(f32::INFINITY)], 1).expect("three vectors");
+        let score = |at: usize| outputs[at].as_primitive::<Float32Type>().value(0);
+        assert_eq!([score(0), score(1), score(2)], [3.0, f32::INFINITY, f32::INFINITY]);
+        assert_eq!(outputs[3].as_primitive::<Int64Type>().value(0), 0);
     }
 
     #[test]

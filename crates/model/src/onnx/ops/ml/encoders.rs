@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringArray};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int64Array, StringArray};
+use arrow::compute::{cast, filter, not};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::{Block, Fact};
 use crate::onnx::node::Node;
@@ -125,13 +126,28 @@ pub(crate) fn one_hot_encoder(builder: &mut Builder, node: &Node, inputs: &[Fact
 pub(crate) fn label_encoder(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let block = builder.block(node, input(node, inputs, 0)?)?;
     if let Some(classes) = node.texts("classes_strings")? {
-        return positions_of_texts(builder, node, &block, classes, "_Unused");
+        let positions = Int64Array::from_iter_values(0..classes.len() as i64);
+        return texts_and_integers(builder, node, &block, classes, positions);
     }
-    let keys = encoder_side(builder, node, "keys")?;
-    let values = encoder_side(builder, node, "values")?;
+    let (mut keys, mut values) = (encoder_side(builder, node, "keys")?, encoder_side(builder, node, "values")?);
+    check_pairs(node, &keys, &values)?;
     let default = encoder_default(builder, node, values.data_type())?;
+    if node.opset < NAN_KEYS_OPSET && keys.data_type().is_floating() {
+        // There NaN equals nothing.
+        let numbers = not(&nans(&keys)?)?;
+        (keys, values) = (filter(&keys, &numbers)?, filter(&values, &numbers)?);
+    }
     let keys = if *keys.data_type() == block.data_type { keys } else { cast(&keys, &block.data_type)? };
-    lookup(builder, node, &block, &keys, &values, &default)
+    let table = LookupTable::try_new(&keys, &values, &default)?;
+    lookup(builder, node, &block, &keys, &values, table)
+}
+
+/// From this operator set on a NaN key of a LabelEncoder stands for NaN.
+const NAN_KEYS_OPSET: i64 = 4;
+
+fn nans(numbers: &ArrayRef) -> Result<BooleanArray> {
+    let numbers = cast(numbers, &DataType::Float64)?;
+    Ok(numbers.as_primitive::<Float64Type>().values().iter().map(|number| Some(number.is_nan())).collect())
 }
 
 fn encoder_side(builder: &Builder, node: &Node, side: &str) -> Result<ArrayRef> {
@@ -156,40 +172,37 @@ fn encoder_default(builder: &Builder, node: &Node, data_type: &DataType) -> Resu
     }
     Ok(match data_type {
         DataType::Utf8 => Arc::new(StringArray::from(vec![node.text("default_string")?.unwrap_or("_Unused")])),
-        DataType::Int64 => Arc::new(Int64Array::from(vec![node.int_or("default_int64", -1)?])),
+        integer if integer.is_integer() => cast(&Int64Array::from(vec![node.int_or("default_int64", -1)?]), integer)?,
         _ => cast(&Float32Array::from(vec![node.float("default_float")?.unwrap_or(-0.0)]), data_type)?,
     })
 }
 
-/// Texts to their positions, or positions to texts, whichever the input asks for.
-fn positions_of_texts(
+/// Texts to integers, or integers to texts, whichever the input asks for; the last of equal ones counts.
+fn texts_and_integers(
     builder: &mut Builder,
     node: &Node,
     block: &Block,
     texts: Vec<&str>,
-    default_text: &str,
+    integers: Int64Array,
 ) -> Result<Vec<Fact>> {
-    let integers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..texts.len() as i64));
-    let texts: ArrayRef = Arc::new(StringArray::from(texts));
-    let default_integer: ArrayRef = Arc::new(Int64Array::from(vec![node.int_or("default_int64", -1)?]));
-    let default_text: ArrayRef =
-        Arc::new(StringArray::from(vec![node.text("default_string")?.unwrap_or(default_text)]));
-    match block.data_type {
-        DataType::Utf8 => lookup(builder, node, block, &texts, &integers, &default_integer),
-        _ => lookup(builder, node, block, &integers, &texts, &default_text),
-    }
+    let (texts, integers): (ArrayRef, ArrayRef) = (Arc::new(StringArray::from(texts)), Arc::new(integers));
+    check_pairs(node, &texts, &integers)?;
+    let (keys, values) = if block.data_type == DataType::Utf8 { (texts, integers) } else { (integers, texts) };
+    let table = LookupTable::of_last(&keys, &values, &encoder_default(builder, node, values.data_type())?)?;
+    lookup(builder, node, block, &keys, &values, table)
 }
 
 /// CategoryMapper.
 pub(crate) fn category_mapper(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let block = builder.block(node, input(node, inputs, 0)?)?;
-    let texts: ArrayRef = Arc::new(StringArray::from(node.texts("cats_strings")?.unwrap_or_default()));
-    let integers: ArrayRef = Arc::new(Int64Array::from(node.ints("cats_int64s")?.unwrap_or_default().to_vec()));
-    let default_integer: ArrayRef = Arc::new(Int64Array::from(vec![node.int_or("default_int64", -1)?]));
-    let default_text: ArrayRef = Arc::new(StringArray::from(vec![node.text("default_string")?.unwrap_or("_Unused")]));
-    match block.data_type {
-        DataType::Utf8 => lookup(builder, node, &block, &texts, &integers, &default_integer),
-        _ => lookup(builder, node, &block, &integers, &texts, &default_text),
+    let integers = Int64Array::from(node.ints("cats_int64s")?.unwrap_or_default().to_vec());
+    texts_and_integers(builder, node, &block, node.texts("cats_strings")?.unwrap_or_default(), integers)
+}
+
+fn check_pairs(node: &Node, keys: &ArrayRef, values: &ArrayRef) -> Result<()> {
+    match keys.len() == values.len() {
+        true => Ok(()),
+        false => Err(node.malformed(format!("{} keys and {} values", keys.len(), values.len()))),
     }
 }
 
@@ -199,13 +212,10 @@ fn lookup(
     block: &Block,
     keys: &ArrayRef,
     values: &ArrayRef,
-    default: &ArrayRef,
+    table: LookupTable,
 ) -> Result<Vec<Fact>> {
-    if keys.len() != values.len() {
-        return Err(node.malformed(format!("{} keys and {} values", keys.len(), values.len())));
-    }
     let columns = builder.cast(node, &block.columns, keys.data_type())?;
-    let table = Arc::new(LookupTable::try_new(keys, values, default)?);
+    let table = Arc::new(table);
     let data_type = values.data_type().clone();
     let mut results = Vec::with_capacity(columns.len());
     for column in columns {
@@ -238,23 +248,34 @@ pub(crate) fn normalizer(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
         "L2" => AcrossOp::NormL2,
         other => return Err(node.malformed(format!("a norm `{other}`; expected MAX, L1 or L2"))),
     };
-    let block = builder.block(node, input(node, inputs, 0)?)?;
+    let block = numbers(builder, node, input(node, inputs, 0)?)?;
     let Some(last) = block.shape.len().checked_sub(1).filter(|&last| block.batch != Some(last + 1)) else {
         return Err(node.unsupported("it mixes rows: it works along the batch"));
     };
-    let columns = builder.cast(node, &block.columns, &DataType::Float32)?;
-    across(builder, node, &block.with_columns(DataType::Float32, columns), &[last], op)
+    across(builder, node, &block, &[last], op)
 }
 
-/// FeatureVectorizer: all inputs side by side, as floats.
+/// FeatureVectorizer: all inputs side by side, as floats, each cut or filled up with zeros to its length.
 pub(crate) fn feature_vectorizer(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let lengths = node.ints("inputdimensions")?;
+    if let Some(lengths) = lengths.filter(|lengths| lengths.len() != inputs.len()) {
+        return Err(node.malformed(format!("{} lengths for {} inputs", lengths.len(), inputs.len())));
+    }
     let mut columns = Vec::new();
-    for fact in inputs {
+    for (at, fact) in inputs.iter().enumerate() {
         let block = builder.block(node, fact)?;
         if block.batch != Some(0) || block.shape.len() > 1 {
             return Err(node.unsupported("an input that is not one row of features per row"));
         }
-        columns.extend(builder.cast(node, &block.columns, &DataType::Float32)?);
+        let features = builder.cast(node, &block.columns, &DataType::Float32)?;
+        let length = lengths.map_or(features.len() as u64, |lengths| lengths[at].max(0) as u64);
+        Limits::check("columns", "columns", length, builder.limits.columns)?;
+        let length = length as usize;
+        columns.extend(features.iter().take(length));
+        if let Some(missing) = length.checked_sub(features.len()).filter(|&missing| missing > 0) {
+            let zero = builder.constant(node, Arc::new(Float32Array::from(vec![0.0])))?;
+            columns.extend(std::iter::repeat_n(zero, missing));
+        }
     }
     let shape = vec![columns.len()];
     Ok(vec![Fact::Block(Block { data_type: DataType::Float32, shape, batch: Some(0), columns })])

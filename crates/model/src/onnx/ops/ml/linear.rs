@@ -12,29 +12,27 @@ use crate::onnx::ops::axes::input;
 use crate::onnx::ops::dense::linear;
 use crate::program::{ColumnId, LabelChoice, Op, UnaryOp};
 
-/// Scores before any post transform; coefficients lie in the file output by output.
+/// Scores before any post transform. Intercepts that are not one per output are none.
 fn scores(builder: &mut Builder, node: &Node, fact: &Fact, outputs: usize) -> Result<Vec<ColumnId>> {
     let features = float_features(builder, node, fact)?;
     let coefficients = node.floats("coefficients")?.unwrap_or_default();
-    if outputs == 0 || coefficients.len() != outputs * features.len() {
-        return Err(node.malformed(format!(
-            "{} coefficients for {outputs} outputs and {} features",
-            coefficients.len(),
-            features.len()
-        )));
-    }
-    let mut weights = vec![0.0; coefficients.len()];
-    for (at, &coefficient) in coefficients.iter().enumerate() {
-        weights[(at % features.len()) * outputs + at / features.len()] = coefficient;
-    }
-    let intercepts = match node.floats("intercepts")? {
-        Some(intercepts) if intercepts.len() == outputs => intercepts.to_vec(),
-        Some(intercepts) if !intercepts.is_empty() => {
-            return Err(node.malformed(format!("{} intercepts for {outputs} outputs", intercepts.len())));
-        }
-        _ => vec![0.0; outputs],
-    };
+    let weights = by_feature(node, coefficients, features.len(), outputs)?;
+    let intercepts = node.floats("intercepts")?.filter(|intercepts| intercepts.len() == outputs);
+    let intercepts = intercepts.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
     linear(builder, node, &features, weights, intercepts)
+}
+
+/// Coefficients, which lie in the file output by output, as `weights[feature * outputs + output]`.
+pub(super) fn by_feature(node: &Node, coefficients: &[f32], features: usize, outputs: usize) -> Result<Vec<f32>> {
+    let got = coefficients.len();
+    if outputs == 0 || Some(got) != features.checked_mul(outputs) {
+        return Err(node.malformed(format!("{got} coefficients for {outputs} outputs and {features} features")));
+    }
+    let mut weights = vec![0.0; got];
+    for (at, &coefficient) in coefficients.iter().enumerate() {
+        weights[(at % features) * outputs + at / features] = coefficient;
+    }
+    Ok(weights)
 }
 
 /// LinearRegressor.

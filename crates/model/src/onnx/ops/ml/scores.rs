@@ -80,7 +80,8 @@ impl PostTransform {
     }
 }
 
-fn unary(builder: &mut Builder, node: &Node, op: UnaryOp, column: ColumnId) -> Result<ColumnId> {
+/// A function of one column of scores.
+pub(super) fn unary(builder: &mut Builder, node: &Node, op: UnaryOp, column: ColumnId) -> Result<ColumnId> {
     builder.one(node, Op::Unary(op), vec![column], DataType::Float32)
 }
 

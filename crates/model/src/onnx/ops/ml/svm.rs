@@ -1,17 +1,17 @@
 //! SVMRegressor and SVMClassifier, as libsvm trains them: kernels with the support vectors, a linear map, votes.
 //!
 //! A classifier compares each pair of classes; a positive score is a vote for the first one. Without calibration the
-//! scores of the pairs are its second output, with it the probabilities of the classes.
+//! scores of the pairs are its second output, with it the probabilities of the classes. Without support vectors there is
+//! no vote but a linear score for each class.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float32Array, UInt32Array};
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, Float32Array};
 use arrow::datatypes::DataType;
 
-use super::scores::{PostTransform, class_labels, classifier_outputs, float_features, label, matrix};
+use super::linear::by_feature;
+use super::scores::{PostTransform, class_labels, classifier_outputs, float_features, label, matrix, unary};
 use crate::error::Result;
-use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::Fact;
 use crate::onnx::node::Node;
@@ -19,7 +19,9 @@ use crate::onnx::ops::axes::input;
 use crate::onnx::ops::broadcast::Element;
 use crate::onnx::ops::dense::linear;
 use crate::onnx::ops::elementwise::binary_column;
-use crate::program::{BinaryOp, ColumnId, Kernel, LabelChoice, Op, PairwiseCoupling, SupportVectors};
+use crate::program::{
+    BinaryOp, ColumnId, Kernel, LabelChoice, Op, Operands, PairwiseCoupling, PairwiseScores, SupportVectors, UnaryOp,
+};
 
 fn kernel(node: &Node) -> Result<Kernel> {
     let parameters = node.floats("kernel_params")?.unwrap_or(&[0.0, 0.0, 3.0]);
@@ -83,27 +85,26 @@ fn is_positive(builder: &mut Builder, node: &Node, score: ColumnId) -> Result<Co
 /// SVMClassifier.
 pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let classes = class_labels(builder, node, "classlabels_ints", "classlabels_strings")?;
-    let per_class: Option<Vec<usize>> =
-        node.ints("vectors_per_class")?.unwrap_or_default().iter().map(|&count| usize::try_from(count).ok()).collect();
-    let per_class = per_class.filter(|counts| counts.len() == classes.len());
-    let Some(per_class) = per_class else {
-        return Err(node.unsupported("support vectors that are not counted per class"));
-    };
-    let pairs = classes.len() * (classes.len().saturating_sub(1)) / 2;
-    let count: usize = per_class.iter().fold(0, |sum, count| sum.saturating_add(*count));
     let features = float_features(builder, node, input(node, inputs, 0)?)?;
-    let kernels = kernels(builder, node, features, count)?;
-    let (weights, rho) = pair_weights(builder, node, &per_class, pairs)?;
-    let scores = linear(builder, node, &kernels, weights, rho)?;
-    let label = vote(builder, node, &classes, &scores)?;
+    let per_class = node.ints("vectors_per_class")?.unwrap_or_default();
+    if per_class.iter().all(|&count| count == 0) {
+        return linear_classifier(builder, node, &classes, &features);
+    }
+    let starts = starts(per_class).filter(|starts| starts.len() == classes.len() + 1 && classes.len() > 1);
+    let Some(starts) = starts else {
+        return Err(node.malformed(format!("support vectors of {} of {} classes", per_class.len(), classes.len())));
+    };
+    let pairs = classes.len() * (classes.len() - 1) / 2;
+    let kernels = kernels(builder, node, features, starts[classes.len()])?;
+    let (scores, label) = pairwise_scores(builder, node, &classes, kernels, starts, pairs)?;
     let transform = PostTransform::of(node)?;
     let sigmoids = node.floats("prob_a")?.unwrap_or_default();
     let offsets = node.floats("prob_b")?.unwrap_or_default();
     let outputs = match (sigmoids.len(), pairs) {
         (0, 1) => transform.spread(builder, node, scores[0], transform != PostTransform::None)?,
         (0, _) => transform.apply(builder, node, &scores)?,
-        (count, pairs) if count == pairs && offsets.len() == pairs => {
-            let sigmoids = sigmoids.iter().copied().zip(offsets.iter().copied()).collect();
+        (count, pairs) if count >= pairs && offsets.len() == count => {
+            let sigmoids = sigmoids.iter().copied().zip(offsets.iter().copied()).take(pairs).collect();
             let coupling = PairwiseCoupling { classes: classes.len(), sigmoids };
             let types = vec![DataType::Float32; classes.len()];
             let probabilities = builder.push(node, Op::PairwiseCoupling(Arc::new(coupling)), scores, types)?;
@@ -114,68 +115,99 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
     Ok(classifier_outputs(&classes, label, outputs))
 }
 
-/// The weights of the support vectors in each pair's score, `weights[vector * pairs + pair]`, and its constant.
-///
-/// The file has a row of coefficients for each other class: those of class `i` against `j > i` lie in row `j - 1`, those
-/// of `j` against `i` in row `i`.
-fn pair_weights(builder: &Builder, node: &Node, per_class: &[usize], pairs: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-    let count: usize = per_class.iter().sum();
+/// Where the vectors of each class begin, and where the last ones end.
+fn starts(per_class: &[i64]) -> Option<Vec<usize>> {
+    let mut starts = vec![0_usize];
+    for &count in per_class {
+        starts.push(starts.last()?.checked_add(usize::try_from(count).ok()?)?);
+    }
+    Some(starts)
+}
+
+/// The scores of all pairs of classes, and the label of the class that wins most of them.
+fn pairwise_scores(
+    builder: &mut Builder,
+    node: &Node,
+    classes: &ArrayRef,
+    kernels: Vec<ColumnId>,
+    starts: Vec<usize>,
+    pairs: usize,
+) -> Result<(Vec<ColumnId>, ColumnId)> {
     let coefficients = node.floats("coefficients")?.unwrap_or_default();
     let rho = node.floats("rho")?.unwrap_or_default();
-    if pairs == 0 || coefficients.len() != (per_class.len() - 1) * count || rho.len() < pairs {
-        return Err(node.malformed(format!("{} coefficients for {count} support vectors", coefficients.len())));
+    let needed = (classes.len() - 1).saturating_mul(kernels.len());
+    if coefficients.len() < needed || rho.len() < pairs {
+        return Err(node.malformed(format!(
+            "{} coefficients and {} constants for {} support vectors of {} classes",
+            coefficients.len(),
+            rho.len(),
+            kernels.len(),
+            classes.len()
+        )));
     }
-    check_weights(builder, count, pairs)?;
-    let starts: Vec<usize> =
-        per_class.iter().scan(0, |end, count| Some(std::mem::replace(end, *end + count))).collect();
-    let mut weights = vec![0.0; count * pairs];
-    let mut pair = 0;
-    for i in 0..per_class.len() {
-        for j in i + 1..per_class.len() {
-            for (class, row) in [(i, j - 1), (j, i)] {
-                for vector in starts[class]..starts[class] + per_class[class] {
-                    weights[vector * pairs + pair] = coefficients[row * count + vector];
-                }
-            }
-            pair += 1;
-        }
-    }
-    Ok((weights, rho[..pairs].to_vec()))
+    let scores = PairwiseScores {
+        starts,
+        coefficients: coefficients[..needed].to_vec(),
+        constants: rho[..pairs].to_vec(),
+    };
+    let types = std::iter::repeat_n(DataType::Float32, pairs).chain([DataType::Int64]);
+    let mut scores = builder.push(node, Op::PairwiseScores(Arc::new(scores)), kernels, types)?;
+    let winner = scores.split_off(pairs);
+    let label = builder.one(node, Op::Take(Arc::clone(classes)), winner, classes.data_type().clone())?;
+    builder.note(&[label], &Origin::Label(Arc::clone(classes)));
+    Ok((scores, label))
 }
 
-/// The weights grow with the cube of the number of classes, the file with the square.
-fn check_weights(builder: &Builder, inputs: usize, outputs: usize) -> Result<()> {
-    let weights = (inputs as u64).saturating_mul(outputs as u64);
-    Limits::check("weights of support vectors", "tensor_elements", weights, builder.limits.tensor_elements)
+/// Without support vectors a score for each class is linear in the features, whatever the kernel is said to be.
+fn linear_classifier(
+    builder: &mut Builder,
+    node: &Node,
+    classes: &ArrayRef,
+    features: &[ColumnId],
+) -> Result<Vec<Fact>> {
+    let coefficients = node.floats("coefficients")?.unwrap_or_default();
+    let Some(&constant) = node.floats("rho")?.and_then(|rho| rho.first()) else {
+        return Err(node.malformed("it has no `rho`"));
+    };
+    let weights = by_feature(node, coefficients, features.len(), classes.len())?;
+    let scores = linear(builder, node, features, weights, vec![constant; classes.len()])?;
+    let calibrated = node.floats("prob_a")?.is_some_and(|sigmoids| !sigmoids.is_empty());
+    let label = match classes.len() {
+        2 if !calibrated => {
+            let threshold = match coefficients.iter().all(|&coefficient| coefficient >= 0.0) {
+                true => 0.5_f32.next_down(),
+                false => 0.0,
+            };
+            label_above(builder, node, classes, &scores, threshold)?
+        }
+        _ => label(builder, node, classes, LabelChoice::ArgMax, &scores)?,
+    };
+    let scores = match (PostTransform::of(node)?, &scores[..]) {
+        (transform, [_, _, ..]) => transform.apply(builder, node, &scores)?,
+        (PostTransform::Probit, [score]) => vec![unary(builder, node, UnaryOp::Probit, *score)?],
+        _ => scores,
+    };
+    Ok(classifier_outputs(classes, label, scores))
 }
 
-/// The class with the most votes; the first of equal ones.
-fn vote(builder: &mut Builder, node: &Node, classes: &ArrayRef, scores: &[ColumnId]) -> Result<ColumnId> {
-    if scores.len() == 1 {
-        // A score above 0 is the first class.
-        let reversed = take(classes, &UInt32Array::from(vec![1, 0]), None)?;
-        let column = label(builder, node, &reversed, LabelChoice::Above(0.0), scores)?;
-        builder.note(&[column], &Origin::Label(Arc::clone(classes)));
-        return Ok(column);
-    }
-    let mut wins = Vec::with_capacity(scores.len());
-    for &score in scores {
-        let positive = is_positive(builder, node, score)?;
-        wins.extend(builder.cast(node, &[positive], &DataType::Float32)?);
-    }
-    let count = classes.len();
-    check_weights(builder, scores.len(), count)?;
-    let mut weights = vec![0.0; scores.len() * count];
-    let mut constants = vec![0.0; count];
-    let mut pair = 0;
-    for i in 0..count {
-        for (j, constant) in constants.iter_mut().enumerate().skip(i + 1) {
-            weights[pair * count + i] = 1.0;
-            weights[pair * count + j] = -1.0;
-            *constant += 1.0;
-            pair += 1;
-        }
-    }
-    let votes = linear(builder, node, &wins, weights, constants)?;
-    label(builder, node, classes, LabelChoice::ArgMax, &votes)
+/// The second class where the largest score is above the threshold, else the class of the largest score.
+fn label_above(
+    builder: &mut Builder,
+    node: &Node,
+    classes: &ArrayRef,
+    scores: &[ColumnId],
+    threshold: f32,
+) -> Result<ColumnId> {
+    let [first, second] = *scores else { return Err(node.malformed("two classes have two scores")) };
+    let constant = |value: f32| Element::Value(Arc::new(Float32Array::from(vec![value])) as ArrayRef);
+    let compare = |builder: &mut Builder, score: ColumnId, other: &Element| {
+        binary_column(builder, node, BinaryOp::Greater, &Element::Column(score), other, &DataType::Boolean)
+    };
+    let second_is_larger = compare(builder, second, &Element::Column(first))?;
+    let largest = builder.one(node, Op::Select, vec![second_is_larger, second, first], DataType::Float32)?;
+    let above = compare(builder, largest, &constant(threshold))?;
+    let or = Op::Binary(BinaryOp::Or, Operands::Columns);
+    let is_second = builder.one(node, or, vec![second_is_larger, above], DataType::Boolean)?;
+    let position = builder.cast(node, &[is_second], &DataType::Float32)?;
+    label(builder, node, classes, LabelChoice::Above(0.0), &position)
 }

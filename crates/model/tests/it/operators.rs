@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray,
+};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type};
@@ -75,7 +77,9 @@ fn check(case: &Value) -> Result<bool, String> {
         if !nothing.is_empty() || nothing.data_type() != answers.data_type() {
             return Err("an empty batch has another type".to_string());
         }
-        if let Some(row) = (0..rows).find(|&row| run(row, 1).map_or(true, |one| !same_row(&one, &answers.slice(row, 1)))) {
+        if let Some(row) =
+            (0..rows).find(|&row| run(row, 1).map_or(true, |one| !same_row(&one, &answers.slice(row, 1))))
+        {
             return Err(format!("row {row} alone has another answer"));
         }
     }

@@ -104,9 +104,10 @@ impl PairwiseScores {
         for ((i, j), &constant) in pairs.zip(&self.constants) {
             let mut sums = vec![0.0_f64; rows];
             for (class, row) in [(i, j - 1), (j, i)] {
-                for vector in self.starts[class]..self.starts[class + 1] {
-                    let coefficient = self.coefficients[row * vectors + vector];
-                    sums.iter_mut().zip(kernels[vector]).for_each(|(sum, x)| *sum += f64::from(coefficient * x));
+                let own = self.starts[class]..self.starts[class + 1];
+                let coefficients = &self.coefficients[row * vectors..][own.clone()];
+                for (kernel, coefficient) in kernels[own].iter().zip(coefficients) {
+                    sums.iter_mut().zip(*kernel).for_each(|(sum, x)| *sum += f64::from(coefficient * x));
                 }
             }
             sums.iter_mut().for_each(|sum| *sum += f64::from(constant));

@@ -145,11 +145,8 @@ fn pairwise_scores(
             classes.len()
         )));
     }
-    let scores = PairwiseScores {
-        starts,
-        coefficients: coefficients[..needed].to_vec(),
-        constants: rho[..pairs].to_vec(),
-    };
+    let scores =
+        PairwiseScores { starts, coefficients: coefficients[..needed].to_vec(), constants: rho[..pairs].to_vec() };
     let types = std::iter::repeat_n(DataType::Float32, pairs).chain([DataType::Int64]);
     let mut scores = builder.push(node, Op::PairwiseScores(Arc::new(scores)), kernels, types)?;
     let winner = scores.split_off(pairs);

@@ -11,6 +11,11 @@ pub fn logistic<T: Real>(x: T) -> T {
     if x < T::ZERO { T::ONE - upper } else { upper }
 }
 
+/// `1 / (1 + exp(-x))` as it stands. It keeps small probabilities apart, where [`logistic`] rounds them to zero.
+pub fn plain_logistic<T: Real>(x: T) -> T {
+    T::ONE / (T::ONE + (-x).exp())
+}
+
 /// PROBIT: `sqrt(2) * erf_inv(2 x - 1)`.
 pub fn probit(x: f32) -> f32 {
     std::f32::consts::SQRT_2 * erf_inv(2.0 * x - 1.0)
@@ -39,6 +44,23 @@ pub fn softmax<T: Real>(columns: &mut [&mut [T]]) {
             *sum += *value;
         }
     }
+    divide(columns, &sum);
+}
+
+/// As [`softmax`], but the sum is taken in double precision, as XGBoost does.
+///
+/// # Panics
+/// When the columns have different lengths.
+pub fn softmax_wide(columns: &mut [&mut [f32]]) {
+    let largest = row_maximum(columns);
+    let mut sum = vec![0.0; largest.len()];
+    for column in columns.iter_mut() {
+        for ((value, &largest), sum) in column.iter_mut().zip(&largest).zip(&mut sum) {
+            *value = (*value - largest).exp();
+            *sum += f64::from(*value);
+        }
+    }
+    let sum: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
     divide(columns, &sum);
 }
 
@@ -147,6 +169,20 @@ mod tests {
         assert!((logistic(1.0f32) - 0.731_058_6).abs() < 1e-7);
         assert_eq!(logistic(-1.0f32), 1.0 - logistic(1.0f32));
         assert!(logistic(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn plain_logistic_keeps_small_probabilities() {
+        assert_eq!(plain_logistic(0.0f32), 0.5);
+        assert_eq!(plain_logistic(f32::INFINITY), 1.0);
+        assert!((plain_logistic(-20.0f32) - 2.061_153_6e-9).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_wide_sum_is_rounded_once() {
+        let mut columns: Vec<[f32; 1]> = vec![[0.0]; 10_000];
+        softmax_wide(&mut columns.iter_mut().map(<[f32; 1]>::as_mut_slice).collect::<Vec<_>>());
+        assert!(columns.iter().all(|column| column[0] == 1e-4));
     }
 
     #[test]

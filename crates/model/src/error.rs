@@ -31,7 +31,25 @@ pub enum Error {
         what: String,
     },
 
-    /// The model uses something that foretell does not have.
+    /// The bytes are something else than a model of a format that foretell reads.
+    #[error("the file is {what}, not a model that foretell reads; {cure}")]
+    NotAModel {
+        /// What the bytes are.
+        what: &'static str,
+        /// What to do instead.
+        cure: &'static str,
+    },
+
+    /// A sound model of a format without operators, such as XGBoost's, that uses something foretell does not have.
+    #[error("the {format} model {what}")]
+    Unsupported {
+        /// The format.
+        format: &'static str,
+        /// What about the model is not supported, and the cure if there is one.
+        what: String,
+    },
+
+    /// The model uses an operator that foretell does not have.
     #[error("operator `{operator}` (node `{node}`, opset {opset}) is not supported{}", reason(.why))]
     UnsupportedOperator {
         /// The operator with its domain, such as `ai.onnx.ml.Scaler`.

@@ -18,8 +18,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod boosters;
 mod border;
+mod encoding;
 mod error;
+mod format;
+mod interface;
 mod island;
 mod limits;
 mod model;

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::border::{answer_array, expand, import, probabilities_array, probabilities_type, raw_array, struct_array};
 use crate::error::{Error, Result};
+use crate::format;
+use crate::interface::{Answers, OutputColumns};
 use crate::limits::Limits;
-use crate::onnx::{self, Answers, OutputColumns};
 use crate::passes::{self, PassOptions};
 use crate::program::{self, ColumnId, Op, Plan, Program};
 use crate::signature::{NullPolicy, Signature};
@@ -94,7 +95,7 @@ impl Model {
     /// # Errors
     /// When the bytes are no model, the model needs something that foretell does not have, or it exceeds the limits.
     pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
-        let reading = onnx::read(bytes, options)?;
+        let reading = format::read(bytes, options)?;
         let mut signature = reading.interface.signature;
         signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         signature.file_bytes = bytes.len();

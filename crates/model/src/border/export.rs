@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields};
 
 use crate::error::{Error, Result};
-use crate::onnx::OutputColumns;
+use crate::interface::OutputColumns;
 use crate::program::{Op, RowFailures};
 
 /// More classes than this are a list and no struct: a struct of a thousand fields is of no use to anybody.

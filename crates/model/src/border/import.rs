@@ -17,6 +17,9 @@ use super::list::import_list;
 use crate::error::{Error, Result};
 use crate::signature::{Feature, NullPolicy};
 
+/// What a program reads in the place of a text that is NULL, when the model understands missing values. No table holds it.
+pub(crate) const MISSING_TEXT: &str = "\u{0}foretell: missing\u{0}";
+
 /// A feature as the program reads it.
 #[derive(Debug)]
 pub(crate) struct Imported {
@@ -37,7 +40,7 @@ pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
     let (converted, mut refused) = convert(feature, &array)?;
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let answered = apply_policy(feature, missing, &mut refused);
-    Ok(Imported { column: without_nulls(&converted)?, answered, refused })
+    Ok(Imported { column: without_nulls(&converted, feature.null_policy)?, answered, refused })
 }
 
 /// Rows that a NULL leaves without an answer; refuses them where the policy says so.
@@ -105,14 +108,15 @@ fn texts(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new((0..array.len()).map(text).collect::<StringArray>()))
 }
 
-/// NULL replaced by NaN, 0, false or the empty text: whether that counts was decided before.
-pub(super) fn without_nulls(array: &ArrayRef) -> Result<ArrayRef> {
+/// NULL replaced by NaN, 0, false or a text: whether that counts was decided before.
+pub(super) fn without_nulls(array: &ArrayRef, policy: NullPolicy) -> Result<ArrayRef> {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(strip(array));
     };
     Ok(match array.data_type() {
         DataType::Utf8 => {
-            let texts = array.as_string::<i32>().iter().map(|text| text.unwrap_or(""));
+            let fill = if policy == NullPolicy::Missing { MISSING_TEXT } else { "" };
+            let texts = array.as_string::<i32>().iter().map(|text| text.unwrap_or(fill));
             Arc::new(StringArray::from_iter_values(texts))
         }
         DataType::Boolean => Arc::new(BooleanArray::new(array.as_boolean().values() & nulls.inner(), None)),

@@ -76,7 +76,7 @@ pub(super) fn import_list(feature: &Feature, array: &ArrayRef) -> Result<Importe
     let DataType::FixedSizeList(item, size) = packed_type(&feature.data_type, width)? else {
         return Err(Error::Internal("a packed type that is no list".to_string()));
     };
-    let list = FixedSizeListArray::try_new(item, size, without_nulls(&converted)?, None)?;
+    let list = FixedSizeListArray::try_new(item, size, without_nulls(&converted, feature.null_policy)?, None)?;
     Ok(Imported { column: Arc::new(list), answered, refused })
 }
 

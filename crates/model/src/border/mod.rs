@@ -12,6 +12,6 @@ mod list;
 pub(crate) use export::{
     answer_array, probabilities_array, probabilities_type, raw_array, struct_array, struct_of_classes,
 };
-pub(crate) use import::import;
+pub(crate) use import::{MISSING_TEXT, import};
 pub(crate) use list::expand;
 pub use list::expand_list;

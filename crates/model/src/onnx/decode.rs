@@ -23,10 +23,6 @@ pub(crate) fn malformed(what: impl Into<String>) -> Error {
 
 /// Decodes a model and checks everything that can be checked without knowing operators.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
-    Limits::check("bytes", "file_bytes", bytes.len() as u64, limits.file_bytes)?;
-    if bytes.is_empty() {
-        return Err(malformed("the file is empty"));
-    }
     let model = ModelProto::decode(bytes).map_err(|error| decode_error(bytes, &error))?;
     let Some(graph) = &model.graph else {
         return Err(malformed("a protocol buffer, but without a graph; export the model with its graph"));
@@ -49,16 +45,12 @@ fn decode_error(bytes: &[u8], error: &prost::DecodeError) -> Error {
         return malformed("the file is text, not a protocol buffer");
     }
     let truncated = text.contains("buffer underflow") || text.contains("delimited length exceeded");
-    let starts_like_onnx =
-        bytes[0] == 0x08 && bytes.get(1).is_some_and(|version| i64::from(*version) <= IR_VERSION_MAX);
+    let starts_like_onnx = matches!(bytes, [0x08, version, ..] if i64::from(*version) <= IR_VERSION_MAX);
     if truncated && starts_like_onnx {
         return malformed(format!("the file ends early, after {} bytes; copy it again", bytes.len()));
     }
     if text.contains("recursion limit") {
         return malformed("messages are nested too deeply");
-    }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return malformed("the file is a ZIP archive; export the model to ONNX");
     }
     let reason = text.split_once("message: ").map_or(text.as_str(), |(_, reason)| reason);
     malformed(format!("not a protocol buffer of ONNX ({reason})"))

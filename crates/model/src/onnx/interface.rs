@@ -16,57 +16,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::DataType;
 
 use super::builder::Origin;
 use super::fact::Fact;
 use super::lower::Lowered;
-use crate::border::{probabilities_type, struct_of_classes};
 use crate::error::{Error, Result};
+use crate::interface::{Features, Interface, Outcome, OutputColumns};
 use crate::program::{ColumnId, Program};
-use crate::signature::{Feature, NullPolicy, OutputField, Signature, Task};
+use crate::signature::{Feature, NullPolicy, Task};
 
 /// Vectors of up to this many numbers are several answers, longer ones an embedding.
 const MULTI_OUTPUT_MAX: usize = 16;
-
-/// A model's signature and the columns behind its answers.
-#[derive(Debug)]
-pub(crate) struct Interface {
-    pub(crate) signature: Signature,
-    pub(crate) answers: Answers,
-}
-
-/// The columns behind each answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Answers {
-    pub(crate) prediction: OutputColumns,
-    /// One column per class.
-    pub(crate) probabilities: Option<Vec<ColumnId>>,
-    /// Every output of the file, in its order.
-    pub(crate) raw: Vec<OutputColumns>,
-}
-
-/// The columns of one value.
-#[derive(Debug, Clone)]
-pub(crate) enum OutputColumns {
-    One(ColumnId),
-    /// Elements of a list.
-    List(Vec<ColumnId>),
-    /// One list column.
-    Packed(ColumnId),
-    /// Fields of a struct, called as the classes are.
-    Classes(ArrayRef, Vec<ColumnId>),
-}
-
-impl OutputColumns {
-    /// All columns, in order.
-    pub(crate) fn columns(&self) -> &[ColumnId] {
-        match self {
-            Self::One(column) | Self::Packed(column) => std::slice::from_ref(column),
-            Self::List(columns) | Self::Classes(_, columns) => columns,
-        }
-    }
-}
 
 struct Output {
     name: String,
@@ -79,12 +40,8 @@ impl Output {
     fn new(name: String, fact: Fact) -> Result<Self> {
         let (columns, data_type) = match fact {
             Fact::Block(block) => {
-                let columns = match block.columns[..] {
-                    [] => return Err(Error::Signature(format!("output `{name}` has no elements"))),
-                    [column] => OutputColumns::One(column),
-                    _ => OutputColumns::List(block.columns),
-                };
-                (columns, block.data_type)
+                let empty = || Error::Signature(format!("output `{name}` has no elements"));
+                (OutputColumns::of(block.columns).ok_or_else(empty)?, block.data_type)
             }
             Fact::Packed(packed) => (OutputColumns::Packed(packed.column), packed.data_type),
             Fact::Map { classes, columns } => (OutputColumns::Classes(classes, columns), DataType::Float32),
@@ -124,42 +81,15 @@ pub(crate) fn interface(
         shape: feature.shape,
         null_policy,
     });
-    let fields: Result<Vec<OutputField>> = outputs
-        .iter()
-        .map(|output| Ok(OutputField { name: output.name.clone(), data_type: raw_type(program, output)? }))
-        .collect();
-    let prediction = &outputs[role.prediction];
-    let signature = Signature {
+    let features = Features { list: features.collect(), are_named: lowered.named };
+    let outcome = Outcome {
         task: role.task,
-        features: features.collect(),
-        features_are_named: lowered.named,
-        outputs: fields?,
-        prediction: match &prediction.columns {
-            OutputColumns::One(_) => prediction.data_type.clone(),
-            OutputColumns::Classes(classes, _) => probabilities_type(classes)?,
-            _ => DataType::List(Arc::new(Field::new_list_field(prediction.data_type.clone(), true))),
-        },
+        outputs: outputs.into_iter().map(|output| (output.name, output.columns)).collect(),
+        prediction: role.prediction,
         classes: role.classes,
-        has_probabilities: role.probabilities.is_some(),
-        format: "ONNX",
-        producer,
-        sha256: String::new(),
-        file_bytes: 0,
-    };
-    let answers = Answers {
-        prediction: prediction.columns.clone(),
         probabilities: role.probabilities,
-        raw: outputs.into_iter().map(|output| output.columns).collect(),
     };
-    Ok(Interface { signature, answers })
-}
-
-fn raw_type(program: &Program, output: &Output) -> Result<DataType> {
-    Ok(match &output.columns {
-        OutputColumns::One(column) | OutputColumns::Packed(column) => program.data_type(*column).clone(),
-        OutputColumns::List(columns) => crate::program::packed_type(&output.data_type, columns.len())?,
-        OutputColumns::Classes(classes, _) => struct_of_classes(classes)?,
-    })
+    Interface::try_new(program, features, outcome, "ONNX", producer)
 }
 
 /// Which output says what.

@@ -24,18 +24,11 @@ use arrow::array::ArrayRef;
 pub(crate) use decode::malformed;
 pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
-pub(crate) use interface::{Answers, Interface, OutputColumns};
 
 use crate::error::{Error, Result};
+use crate::interface::Reading;
 use crate::model::LoadOptions;
 use crate::program::{ColumnId, Plan, Program};
-
-/// A file, read.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    pub(crate) program: Program,
-    pub(crate) interface: Interface,
-}
 
 /// Reads an ONNX file.
 pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {

@@ -47,10 +47,10 @@ fn a_sound_file_loads() {
 #[test]
 fn files_that_are_no_models() {
     let whole = encode(&relu());
-    assert_snapshot!(refusal(b""), @"not a valid ONNX model: the file is empty");
-    assert_snapshot!(refusal(b"<!DOCTYPE html><html>404</html>"), @"not a valid ONNX model: the file is text, not a protocol buffer");
-    assert_snapshot!(refusal(b"PK\x03\x04\x14\x00\x00\x00"), @"not a valid ONNX model: the file is a ZIP archive; export the model to ONNX");
-    assert_snapshot!(refusal(b"\x80\x04\x95\x1c\x00\x00"), @"not a valid ONNX model: not a protocol buffer of ONNX (invalid tag value: 0)");
+    assert_snapshot!(refusal(b""), @"the file is empty, not a model that foretell reads; copy it again");
+    assert_snapshot!(refusal(b"<!DOCTYPE html><html>404</html>"), @"the file is a web page, not a model that foretell reads; give the address of the file itself");
+    assert_snapshot!(refusal(b"PK\x03\x04\x14\x00\x00\x00"), @"the file is a ZIP archive, not a model that foretell reads; unpack it and give the model inside");
+    assert_snapshot!(refusal(b"\x80\x04\x95\x1c\x00\x00"), @"the file is a Python pickle, which may run code when it is read, not a model that foretell reads; export the model to ONNX (skl2onnx for scikit-learn), or save it in its library's own format");
     assert_snapshot!(refusal(&whole[..whole.len() / 2]), @"not a valid ONNX model: the file ends early, after 34 bytes; copy it again");
     assert_snapshot!(refusal(&encode(&ModelProto { graph: None, ..relu() })), @"not a valid ONNX model: a protocol buffer, but without a graph; export the model with its graph");
     assert_snapshot!(refusal(&encode(&ModelProto { ir_version: 0, opset_import: vec![], ..relu() })), @"not a valid ONNX model: a protocol buffer, but without IR version and operator sets");

@@ -2,7 +2,7 @@
 
 use arrow::array::{ArrayRef, ArrowPrimitiveType};
 use arrow::datatypes::{DataType, Float32Type};
-use foretell_kernels::activation::{log_softmax, softmax, softmax_zero};
+use foretell_kernels::activation::{log_softmax, softmax, softmax_wide, softmax_zero};
 
 use super::columns::{Number, all_values, column, for_float, for_number, for_wide};
 use super::{AcrossOp, wrong_count, wrong_type};
@@ -15,7 +15,8 @@ pub(super) fn run(op: AcrossOp, inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
         AcrossOp::Softmax => for_float!(data_type, T => in_place::<T>(inputs, softmax), _ => refused()),
         AcrossOp::LogSoftmax => for_float!(data_type, T => in_place::<T>(inputs, log_softmax), _ => refused()),
         AcrossOp::SoftmaxZero if data_type == &DataType::Float32 => in_place::<Float32Type>(inputs, softmax_zero),
-        AcrossOp::SoftmaxZero => refused(),
+        AcrossOp::SoftmaxWide if data_type == &DataType::Float32 => in_place::<Float32Type>(inputs, softmax_wide),
+        AcrossOp::SoftmaxZero | AcrossOp::SoftmaxWide => refused(),
         AcrossOp::NormMax => for_wide!(data_type, T => norm_max::<T>(inputs), _ => refused()),
         AcrossOp::NormL1 => for_wide!(data_type, T => norm_l1::<T>(inputs), _ => refused()),
         AcrossOp::NormL2 => for_wide!(data_type, T => norm_l2::<T>(inputs), _ => refused()),

@@ -34,6 +34,7 @@ pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
 pub(crate) use pack::packed_type;
 pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
+pub(crate) use trees::Precision;
 
 /// What a step computes. `k→m` is the number of columns read and written.
 #[derive(Debug, Clone)]
@@ -122,6 +123,8 @@ pub(crate) enum UnaryOp {
     Tanh,
     /// `1 / (1 + exp(-x))` as the ai.onnx.ml post transform LOGISTIC computes it.
     Logistic,
+    /// `1 / (1 + exp(-x))` as it stands, which is what XGBoost computes.
+    PlainLogistic,
     /// `sqrt(2) * erf_inv(2 x - 1)` as the ai.onnx.ml post transform PROBIT computes it.
     Probit,
 }
@@ -177,6 +180,8 @@ pub(crate) enum ReduceOp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AcrossOp {
     Softmax,
+    /// Softmax of `f32` whose sum is taken in double precision, which is what XGBoost computes.
+    SoftmaxWide,
     LogSoftmax,
     /// Softmax in which zeros stay zero (ai.onnx.ml SOFTMAX_ZERO).
     SoftmaxZero,

@@ -1,13 +1,40 @@
 //! Tree ensembles over columns.
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, ArrowPrimitiveType};
-use arrow::datatypes::{Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use foretell_kernels::real::Real;
 use foretell_kernels::trees::TreeEnsemble;
 
 use super::columns::{all_values, column};
-use super::wrong_count;
+use super::{Op, wrong_count};
 use crate::error::Result;
+
+/// The type that an ensemble computes with.
+pub(crate) trait Precision: Real {
+    /// Type of the columns read and written.
+    const DATA_TYPE: DataType;
+
+    /// The step that evaluates an ensemble.
+    fn step(ensemble: TreeEnsemble<Self>) -> Op;
+}
+
+impl Precision for f32 {
+    const DATA_TYPE: DataType = DataType::Float32;
+
+    fn step(ensemble: TreeEnsemble) -> Op {
+        Op::Trees(Arc::new(ensemble))
+    }
+}
+
+impl Precision for f64 {
+    const DATA_TYPE: DataType = DataType::Float64;
+
+    fn step(ensemble: TreeEnsemble<f64>) -> Op {
+        Op::Trees64(Arc::new(ensemble))
+    }
+}
 
 pub(super) fn run(ensemble: &TreeEnsemble, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
     evaluate::<Float32Type>(ensemble, inputs, rows)

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::not;
 use arrow::datatypes::Float32Type;
-use foretell_kernels::activation::{logistic, probit};
+use foretell_kernels::activation::{logistic, plain_logistic, probit};
 use foretell_kernels::real::Real;
 
 use super::columns::{Number, column, for_float, for_number, for_wide, values};
@@ -49,6 +49,7 @@ where
         UnaryOp::Reciprocal => map::<T>(input, |x| T::Native::ONE / x),
         UnaryOp::Round => map::<T>(input, FloatFunctions::round),
         UnaryOp::Sigmoid | UnaryOp::Logistic => map::<T>(input, logistic),
+        UnaryOp::PlainLogistic => map::<T>(input, plain_logistic),
         UnaryOp::Sin => map::<T>(input, FloatFunctions::sin),
         UnaryOp::Softplus => map::<T>(input, softplus),
         UnaryOp::Sqrt => map::<T>(input, Real::sqrt),

@@ -1,13 +1,11 @@
 //! TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble: the file's lists become checked ensembles.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use foretell_kernels::real::Real;
 use foretell_kernels::trees::{Aggregate, Branch, Leaf, LeafWeight, Node as TreeNode, Test, TreeEnsemble, TreeParts};
+use std::collections::HashMap;
 
 use super::scores::features;
 use crate::error::Result;
@@ -15,7 +13,7 @@ use crate::limits::Limits;
 use crate::onnx::builder::Builder;
 use crate::onnx::fact::Fact;
 use crate::onnx::node::Node;
-use crate::program::{ColumnId, Op};
+use crate::program::{ColumnId, Op, Precision};
 
 /// Names of the attributes that differ between the regressor and the classifier.
 pub(crate) struct LeafAttributes {
@@ -245,20 +243,11 @@ pub(crate) fn push(builder: &mut Builder, node: &Node, fact: &Fact, ensemble: &E
             ensemble.trees.feature_count()
         )));
     }
-    let shape = (width, ensemble.outputs);
-    let (aggregate, base) = (ensemble.aggregate, ensemble.base_values);
-    let unsound = |error: foretell_kernels::trees::TreeError| node.malformed(error.to_string());
     let double = block.data_type == DataType::Float64;
     let (op, data_type, depth) = if double {
-        let trees =
-            TreeEnsemble::try_new(ensemble.trees.parts(shape, aggregate, base, |value| value)).map_err(unsound)?;
-        let depth = trees.depth();
-        (Op::Trees64(Arc::new(trees)), DataType::Float64, depth)
+        step::<f64>(node, ensemble, width, |value| value)?
     } else {
-        let parts = ensemble.trees.parts(shape, aggregate, base, |value| value as f32);
-        let trees: TreeEnsemble = TreeEnsemble::try_new(parts).map_err(unsound)?;
-        let depth = trees.depth();
-        (Op::Trees(Arc::new(trees)), DataType::Float32, depth)
+        step::<f32>(node, ensemble, width, |value| value as f32)?
     };
     Limits::check("levels of one tree", "tree_depth", depth as u64, builder.limits.tree_depth)?;
     let columns = builder.cast(node, &block.columns, &data_type)?;
@@ -266,4 +255,18 @@ pub(crate) fn push(builder: &mut Builder, node: &Node, fact: &Fact, ensemble: &E
         builder.missing_aware.insert(builder.program.steps.len());
     }
     builder.push(node, op, columns, vec![data_type; ensemble.outputs])
+}
+
+/// The step of an ensemble, the type of its scores, and its depth.
+fn step<T: Precision>(
+    node: &Node,
+    ensemble: &Ensemble,
+    features: usize,
+    convert: impl Fn(f64) -> T,
+) -> Result<(Op, DataType, usize)> {
+    let shape = (features, ensemble.outputs);
+    let parts = ensemble.trees.parts(shape, ensemble.aggregate, ensemble.base_values, convert);
+    let trees = TreeEnsemble::try_new(parts).map_err(|error| node.malformed(error.to_string()))?;
+    let depth = trees.depth();
+    Ok((T::step(trees), T::DATA_TYPE, depth))
 }

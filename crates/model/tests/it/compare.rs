@@ -4,25 +4,32 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
-/// Relative difference that is allowed between an answer and ONNX Runtime's.
-pub const RELATIVE: f64 = 1e-5;
-/// Difference that is allowed in any case, as a part of the largest number of the column or of 1: what is left of a
-/// difference of large numbers carries their rounding.
-pub const FLOOR: f64 = 1e-6;
+/// How far an answer may be from the reference's.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// Relative difference that is allowed.
+    pub relative: f64,
+    /// Difference that is allowed in any case, as a part of the largest number of the column or of 1: what is left of a
+    /// difference of large numbers carries their rounding.
+    pub floor: f64,
+}
+
+/// Between an answer and ONNX Runtime's.
+pub const ONNX: Tolerance = Tolerance { relative: 1e-5, floor: 1e-6 };
 
 /// The first row in which two columns differ, in words.
 pub fn difference(got: &ArrayRef, expected: &ArrayRef) -> Option<String> {
-    difference_within(got, expected, RELATIVE)
+    difference_within(got, expected, ONNX)
 }
 
-/// As [`difference`], with another relative tolerance.
-pub fn difference_within(got: &ArrayRef, expected: &ArrayRef, relative: f64) -> Option<String> {
+/// As [`difference`], with another tolerance.
+pub fn difference_within(got: &ArrayRef, expected: &ArrayRef, tolerance: Tolerance) -> Option<String> {
     let (got, expected) = (elements(got), elements(expected));
     if got.len() != expected.len() {
         return Some(format!("{} elements instead of {}", got.len(), expected.len()));
     }
     if expected.data_type().is_floating() {
-        return float_difference(&got, &expected, relative);
+        return float_difference(&got, &expected, tolerance);
     }
     let got = cast(&got, &DataType::Utf8).expect("labels print");
     let expected = cast(&expected, &DataType::Utf8).expect("labels print");
@@ -32,15 +39,15 @@ pub fn difference_within(got: &ArrayRef, expected: &ArrayRef, relative: f64) -> 
     })
 }
 
-fn float_difference(got: &ArrayRef, expected: &ArrayRef, relative: f64) -> Option<String> {
+fn float_difference(got: &ArrayRef, expected: &ArrayRef, tolerance: Tolerance) -> Option<String> {
     let got = cast(got, &DataType::Float64).expect("a number");
     let expected = cast(expected, &DataType::Float64).expect("a number");
     let (got, expected) = (got.as_primitive::<Float64Type>(), expected.as_primitive::<Float64Type>());
     let finite = expected.values().iter().filter(|value| value.is_finite());
-    let floor = FLOOR * finite.fold(1.0, |largest: f64, value| largest.max(value.abs()));
+    let floor = tolerance.floor * finite.fold(1.0, |largest: f64, value| largest.max(value.abs()));
     let close = |got: f64, expected: f64| {
         let both_nan = got.is_nan() && expected.is_nan();
-        got == expected || both_nan || (got - expected).abs() <= (relative * expected.abs()).max(floor)
+        got == expected || both_nan || (got - expected).abs() <= (tolerance.relative * expected.abs()).max(floor)
     };
     (0..got.len()).find(|&row| got.is_null(row) || !close(got.value(row), expected.value(row))).map(|row| {
         let got = got.is_valid(row).then(|| got.value(row));

@@ -1,4 +1,4 @@
-//! Reading of the fixtures: models, feature columns, and what ONNX Runtime answers.
+//! Reading of the fixtures: models, feature columns, and what the reference answers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub struct Fixture {
     pub model: Vec<u8>,
     pub features: Vec<ArrayRef>,
     pub names: Vec<String>,
-    /// Name of the ONNX output and its values.
+    /// Name of the output and its values.
     pub expected: Vec<(String, ArrayRef)>,
     pub rows: usize,
 }
@@ -40,7 +40,8 @@ fn fixture(path: &Path, models: &Path) -> Fixture {
     let batches: Vec<RecordBatch> = reader.map(|batch| batch.expect("a readable batch")).collect();
     let table = concat_batches(&schema, &batches).expect("batches of one schema");
     let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8").to_string();
-    let model = fs::read(models.join(format!("{name}.onnx"))).expect("the model beside the fixture");
+    let model = schema.metadata().get("model").expect("the fixture names its model");
+    let model = fs::read(models.join(model)).expect("the model beside the fixture");
     let (mut features, mut names, mut expected) = (Vec::new(), Vec::new(), Vec::new());
     for (field, column) in schema.fields().iter().zip(table.columns()) {
         match field.name().strip_prefix("expected:") {

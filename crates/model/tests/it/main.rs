@@ -1,4 +1,4 @@
-//! Models through `Model::run`, compared with ONNX Runtime.
+//! Models through `Model::run`, compared with ONNX Runtime, or with the library whose file it is.
 
 mod border;
 mod compare;
@@ -10,5 +10,6 @@ mod properties;
 mod reference;
 mod signatures;
 mod types;
+mod xgboost;
 
 use foretell_testing::onnx as files;

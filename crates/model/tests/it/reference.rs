@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::concat;
 use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
 
-use crate::compare::{RELATIVE, difference_within};
+use crate::compare::{ONNX, Tolerance, difference_within};
 use crate::fixtures::{Fixture, load};
 
 /// The models' NULL is NaN in the reference.
@@ -14,44 +14,50 @@ fn options() -> LoadOptions {
 
 #[test]
 fn flights_answer_as_onnxruntime_does() {
-    check_all(&load("flights", "sql/models"));
+    check_all(&load("flights", "sql/models"), &options(), tolerance);
 }
 
 #[test]
 fn the_zoo_answers_as_onnxruntime_does() {
-    check_all(&load("zoo", "tests/fixtures/zoo"));
+    check_all(&load("zoo", "tests/fixtures/zoo"), &options(), tolerance);
 }
 
-fn check_all(fixtures: &[Fixture]) {
+/// Checks all fixtures, each under the tolerance for its name, and prints how many there are.
+pub fn check_all(fixtures: &[Fixture], options: &LoadOptions, tolerance: fn(&str) -> Tolerance) {
     assert!(!fixtures.is_empty(), "there are fixtures");
     let failures: Vec<String> = fixtures
         .iter()
-        .filter_map(|fixture| check(fixture).err().map(|failure| format!("{}: {failure}", fixture.name)))
+        .filter_map(|fixture| {
+            check(fixture, options, tolerance(&fixture.name))
+                .err()
+                .map(|failure| format!("{}: {failure}", fixture.name))
+        })
         .collect();
     let (failed, all) = (failures.len(), fixtures.len());
     assert!(failures.is_empty(), "{failed} of {all} fixtures differ:\n{}", failures.join("\n"));
+    println!("{all} files answer as the reference does");
 }
 
-/// The relative tolerance of a model. Some subtract large numbers from each other in single precision, so that the
+/// The tolerance of a model. Some subtract large numbers from each other in single precision, so that the
 /// rounding of either side is larger than the rule allows.
-fn tolerance(name: &str) -> f64 {
+fn tolerance(name: &str) -> Tolerance {
     match name {
         // The distance to a centre is the root of a difference of squares a thousand times as large.
-        "kmeans_iris" => 2e-4,
-        _ => RELATIVE,
+        "kmeans_iris" => Tolerance { relative: 2e-4, ..ONNX },
+        _ => ONNX,
     }
 }
 
-fn check(fixture: &Fixture) -> Result<(), String> {
-    let model = Model::from_bytes(&fixture.model, &options()).map_err(|error| error.to_string())?;
+fn check(fixture: &Fixture, options: &LoadOptions, tolerance: Tolerance) -> Result<(), String> {
+    let model = Model::from_bytes(&fixture.model, options).map_err(|error| error.to_string())?;
     let raw = raw_answer(&model, &fixture.features, fixture.rows)?;
     for (name, expected) in &fixture.expected {
         let got = raw.as_struct().column_by_name(name).ok_or_else(|| format!("no output {name}"))?;
-        if let Some(difference) = difference_within(got, expected, tolerance(&fixture.name)) {
+        if let Some(difference) = difference_within(got, expected, tolerance) {
             return Err(format!("{name}: {difference}"));
         }
     }
-    let plain = LoadOptions { passes: PassOptions::NONE, ..options() };
+    let plain = LoadOptions { passes: PassOptions::NONE, ..options.clone() };
     let plain = Model::from_bytes(&fixture.model, &plain).map_err(|error| error.to_string())?;
     if raw_answer(&plain, &fixture.features, fixture.rows)?.as_ref() != raw.as_ref() {
         return Err("the passes change the answer".to_string());
@@ -81,7 +87,9 @@ fn check_batches(model: &Model, fixture: &Fixture, whole: &ArrayRef) -> Result<(
         } else {
             let (got, expected) = (joined.as_struct(), whole.slice(0, joined.len()));
             let fields = got.columns().iter().zip(expected.as_struct().columns());
-            fields.into_iter().all(|(got, expected)| difference_within(got, expected, 1e-6).is_none())
+            fields
+                .into_iter()
+                .all(|(got, expected)| difference_within(got, expected, Tolerance { relative: 1e-6, ..ONNX }).is_none())
         };
         if !same {
             return Err(format!("batches of {size} rows answer differently"));

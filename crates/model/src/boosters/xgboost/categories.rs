@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use arrow::datatypes::DataType;
 
-use super::file::{Cats, Encoded, Learner};
+use super::file::{Cats, Encoded, File, Learner};
 use crate::boosters::{Assembly, Unknown};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{ColumnId, UnaryOp};
 use crate::signature::NullPolicy;
 
@@ -22,7 +22,8 @@ pub(super) struct Categories {
 
 impl Categories {
     /// Reads the categories of a file with this many features.
-    pub(super) fn read(assembly: &Assembly, learner: &Learner, features: usize) -> Result<Self> {
+    pub(super) fn read(assembly: &Assembly, file: &File, features: usize) -> Result<Self> {
+        let learner = &file.learner;
         let booster = &learner.gradient_booster;
         let model = booster.model.as_ref().or_else(|| booster.gbtree.as_ref().map(|inner| &inner.model));
         let lists = model.and_then(|model| model.cats.as_ref()).map_or(&[][..], |Cats { enc }| enc);
@@ -34,6 +35,13 @@ impl Categories {
             if got != 0 && got != features {
                 return Err(assembly.malformed(format!("{got} {what} for {features} features")));
             }
+        }
+        let is_doubtful =
+            |list: &Encoded| list.offsets.is_some() && !list.values.iter().all(|byte| (0..128).contains(byte));
+        if file.version < vec![3, 4]
+            && let Some(feature) = lists.iter().position(is_doubtful)
+        {
+            return Err(Error::Unsupported { format: assembly.format(), what: cut_texts(learner, feature) });
         }
         let of: Result<Vec<_>> = lists
             .iter()
@@ -52,7 +60,7 @@ impl Categories {
         }
         let mut columns = Vec::with_capacity(self.of.len());
         for (feature, categories) in self.of.iter().enumerate() {
-            let name = learner.feature_names.get(feature).cloned().unwrap_or_else(|| format!("f{feature}"));
+            let name = feature_name(learner, feature);
             let data_type = categories.as_ref().map_or(DataType::Float32, |categories| categories.data_type().clone());
             let column = assembly.feature(&name, data_type, NullPolicy::Missing)?;
             columns.push(match categories {
@@ -72,7 +80,21 @@ impl Categories {
     }
 }
 
-fn at_feature(assembly: &Assembly, feature: usize, what: &str) -> crate::error::Error {
+/// XGBoost counted the characters of a data frame's categories, and took as many bytes: each text behind one that is not
+/// ASCII begins too early, and the last ones are lost. Whether a file is of this kind cannot be seen.
+fn cut_texts(learner: &Learner, feature: usize) -> String {
+    format!(
+        "has categories of feature `{}` that are not ASCII, and XGBoost before 3.4 cuts these wrongly when it saves them; \
+         train and save the model with XGBoost 3.4 or later, or with other categories",
+        feature_name(learner, feature)
+    )
+}
+
+fn feature_name(learner: &Learner, feature: usize) -> String {
+    learner.feature_names.get(feature).cloned().unwrap_or_else(|| format!("f{feature}"))
+}
+
+fn at_feature(assembly: &Assembly, feature: usize, what: &str) -> Error {
     assembly.malformed(format!("`learner.gradient_booster.model.cats.enc[{feature}]`: {what}"))
 }
 

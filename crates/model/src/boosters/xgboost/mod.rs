@@ -121,7 +121,7 @@ impl Shape {
 
 /// The sums of each row before the link function.
 fn margins(assembly: &mut Assembly, file: &File, shape: &Shape, objective: &Objective) -> Result<Vec<ColumnId>> {
-    let categories = Categories::read(assembly, &file.learner, shape.features)?;
+    let categories = Categories::read(assembly, file, shape.features)?;
     let columns = categories.features(assembly, &file.learner)?;
     let intercepts = intercepts(assembly, file, shape, objective)?;
     let booster = &file.learner.gradient_booster;

@@ -20,7 +20,7 @@ fn signatures_of_all_models() {
     insta::assert_snapshot!("signatures", text);
 }
 
-fn describe(text: &mut String, fixture: &Fixture, model: &Model) {
+pub fn describe(text: &mut String, fixture: &Fixture, model: &Model) {
     let signature = model.signature();
     let nulls = signature.features.iter().map(|feature| &feature.null_policy.as_str()[..1]).collect::<String>();
     let classes =

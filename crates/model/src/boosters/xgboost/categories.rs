@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use arrow::datatypes::DataType;
 
-use super::file::{Cats, Encoded, File, Learner};
+use super::file::{Cats, Encoded, Learner};
 use crate::boosters::{Assembly, Unknown};
 use crate::error::{Error, Result};
 use crate::program::{ColumnId, UnaryOp};
@@ -22,8 +22,7 @@ pub(super) struct Categories {
 
 impl Categories {
     /// Reads the categories of a file with this many features.
-    pub(super) fn read(assembly: &Assembly, file: &File, features: usize) -> Result<Self> {
-        let learner = &file.learner;
+    pub(super) fn read(assembly: &Assembly, learner: &Learner, features: usize) -> Result<Self> {
         let booster = &learner.gradient_booster;
         let model = booster.model.as_ref().or_else(|| booster.gbtree.as_ref().map(|inner| &inner.model));
         let lists = model.and_then(|model| model.cats.as_ref()).map_or(&[][..], |Cats { enc }| enc);
@@ -38,9 +37,7 @@ impl Categories {
         }
         let is_doubtful =
             |list: &Encoded| list.offsets.is_some() && !list.values.iter().all(|byte| (0..128).contains(byte));
-        if file.version < vec![3, 4]
-            && let Some(feature) = lists.iter().position(is_doubtful)
-        {
+        if let Some(feature) = lists.iter().position(is_doubtful) {
             return Err(Error::Unsupported { format: assembly.format(), what: cut_texts(learner, feature) });
         }
         let of: Result<Vec<_>> = lists
@@ -80,12 +77,12 @@ impl Categories {
     }
 }
 
-/// XGBoost counted the characters of a data frame's categories, and took as many bytes: each text behind one that is not
-/// ASCII begins too early, and the last ones are lost. Whether a file is of this kind cannot be seen.
+/// The versions read here count the characters of a pandas column's categories, and take as many bytes: each text behind one
+/// that is not ASCII begins too early, and the last ones are lost. Whether that happened cannot be seen in the file.
 fn cut_texts(learner: &Learner, feature: usize) -> String {
     format!(
-        "has categories of feature `{}` that are not ASCII, and XGBoost before 3.4 cuts these wrongly when it saves them; \
-         train and save the model with XGBoost 3.4 or later, or with other categories",
+        "has categories of feature `{}` that are not ASCII, which XGBoost saves wrongly; train it with categories in ASCII, \
+         or with their codes",
         feature_name(learner, feature)
     )
 }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
     pub(super) learner: Learner,
-    #[serde(default)]
     pub(super) version: Vec<u32>,
 }
 

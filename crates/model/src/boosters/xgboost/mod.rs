@@ -38,6 +38,10 @@ use crate::limits::Limits;
 use crate::model::LoadOptions;
 use crate::program::{ColumnId, LabelChoice};
 
+/// The newest version whose files this reader was compared with. Later ones keep the weights of dropped trees elsewhere
+/// and sort quantiles, and nothing in their files says what else has changed.
+const NEWEST: [u32; 2] = [3, 2];
+
 const JSON: &str = "XGBoost JSON";
 const UBJSON: &str = "XGBoost UBJSON";
 
@@ -52,14 +56,21 @@ pub(crate) fn read_ubjson(bytes: &[u8], options: &LoadOptions) -> Result<Reading
 }
 
 fn read(file: &File, format: &'static str, limits: &Limits) -> Result<Reading> {
+    let version = file.version.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    if file.version.iter().take(2).gt(&NEWEST) {
+        let newest = NEWEST.map(|part| part.to_string()).join(".");
+        let what = format!(
+            "was written by version {version}, newer than {newest}, the newest one known; save it with XGBoost {newest}, or export it to ONNX"
+        );
+        return Err(Error::Unsupported { format, what });
+    }
     let mut assembly = Assembly::new(format, "xgboost", limits);
     let shape = Shape::of(&assembly, file)?;
-    let objective = Objective::named(&file.learner.objective.name, &file.version)
-        .map_err(|what| Error::Unsupported { format, what })?;
+    let objective = Objective::named(&file.learner.objective.name, &file.version);
+    let objective = objective.map_err(|what| Error::Unsupported { format, what })?;
     let margins = margins(&mut assembly, file, &shape, &objective)?;
     let outcome = answers(&mut assembly, &shape, &objective, margins)?;
-    let version: Vec<String> = file.version.iter().map(u32::to_string).collect();
-    assembly.finish(outcome, format!("XGBoost {}", version.join(".")).trim_end().to_string())
+    assembly.finish(outcome, format!("XGBoost {version}"))
 }
 
 /// The numbers that the file gives of itself.
@@ -105,6 +116,9 @@ impl Shape {
             _ => None,
         };
         let estimator = wrapper.and_then(|wrapper| wrapper.kind);
+        if features == 0 {
+            return Err(assembly.malformed("the model has no features"));
+        }
         Limits::check("features", "features", features as u64, assembly.limits().features)?;
         Limits::check("classes", "classes", classes.max(targets) as u64, assembly.limits().classes)?;
         Ok(Self { features, outputs: classes.max(targets).max(1), classes, estimator, best_iteration })
@@ -121,7 +135,7 @@ impl Shape {
 
 /// The sums of each row before the link function.
 fn margins(assembly: &mut Assembly, file: &File, shape: &Shape, objective: &Objective) -> Result<Vec<ColumnId>> {
-    let categories = Categories::read(assembly, file, shape.features)?;
+    let categories = Categories::read(assembly, &file.learner, shape.features)?;
     let columns = categories.features(assembly, &file.learner)?;
     let intercepts = intercepts(assembly, file, shape, objective)?;
     let booster = &file.learner.gradient_booster;
@@ -154,20 +168,21 @@ fn intercepts(assembly: &Assembly, file: &File, shape: &Shape, objective: &Objec
     let text = &file.learner.learner_model_param.base_score;
     // One number, or since version 3.1 a list of them.
     let list = if text.trim_start().starts_with('[') { text.clone() } else { format!("[{text}]") };
-    let refused = || {
+    let refused = |instead: &str| {
         let text = text.escape_default();
-        assembly
-            .malformed(format!("`learner.learner_model_param.base_score` is `{text}` instead of one number per output"))
+        assembly.malformed(format!("`learner.learner_model_param.base_score` is `{text}` instead of {instead}"))
     };
-    let mut scores: Vec<f32> =
-        from_json(list.as_bytes(), assembly.format(), assembly.limits()).map_err(|_| refused())?;
+    let one_each = |_| refused("one number per output");
+    let mut scores: Vec<f32> = from_json(list.as_bytes(), assembly.format(), assembly.limits()).map_err(one_each)?;
     if scores.len() == 1 {
         scores.resize(shape.outputs, scores[0]);
     }
     if scores.len() != shape.outputs || !scores.iter().all(|score| score.is_finite()) {
-        return Err(refused());
+        return Err(refused("one number per output"));
     }
-    scores.iter().map(|&score| objective.margin(score).ok_or_else(refused)).collect()
+    let in_range =
+        |score: &f32| objective.margin(*score).ok_or_else(|| refused("a number that the objective can have"));
+    scores.iter().map(in_range).collect()
 }
 
 /// The answers from the margins.

@@ -46,15 +46,15 @@ impl Objective {
             | "reg:squaredlogerror"
             | "reg:pseudohubererror"
             | "reg:absoluteerror" => (Link::Identity, false),
-            "rank:pairwise" | "rank:ndcg" | "rank:map" | "binary:logitraw" => (Link::Identity, false),
+            "rank:pairwise" | "rank:ndcg" | "rank:map" | "binary:logitraw" | "reg:quantileerror" => {
+                (Link::Identity, false)
+            }
             "reg:logistic" => (Link::Sigmoid, false),
             "binary:logistic" => (Link::Sigmoid, true),
             "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => (Link::Exp, false),
             "binary:hinge" => (Link::Step, true),
             "multi:softprob" => (Link::Softmax, true),
             "multi:softmax" => (Link::ArgMax, true),
-            // Later versions sort the quantiles of a row.
-            "reg:quantileerror" if version < &[3, 4] => (Link::Identity, false),
             other => return Err(format!("has the objective `{}`, which is not supported", other.escape_default())),
         };
         let inverts_intercept = matches!(link, Link::Sigmoid | Link::Exp);

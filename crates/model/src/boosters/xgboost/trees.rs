@@ -131,19 +131,34 @@ impl Forest {
             let branch = Branch { feature, test, missing_tracks_true: goes_left, true_child: left, false_child: right };
             return Ok(Node::Branch(branch));
         };
-        let test = match set {
-            [category] => Test::Eq(*category as f32),
-            _ => {
-                let first = self.parts.members.len() as u32;
-                self.parts.members.extend(set.iter().map(|&category| category as f32));
-                Test::Member { first, count: set.len() as u32 }
-            }
-        };
+        let test = self.category_test(set);
         let place = (self.parts.features + self.categorical.len()) as u32;
         let feature = *self.categorical.entry(feature).or_insert(place);
         // The categories listed go right.
         let branch = Branch { feature, test, missing_tracks_true: !goes_left, true_child: right, false_child: left };
         Ok(Node::Branch(branch))
+    }
+
+    /// Whether a feature is one of these categories: by their bits, unless a hostile file asks for too many of them.
+    fn category_test(&mut self, set: &[u32]) -> Test<f32> {
+        const WORDS_MAX: usize = 4 << 20;
+        let words = set.iter().max().map_or(0, |&largest| largest as usize / 32 + 1);
+        let count = set.len() as u32;
+        match set {
+            [category] => Test::Eq(*category as f32),
+            _ if words > 2 * set.len() && self.parts.category_bits.len() + words > WORDS_MAX => {
+                let first = self.parts.members.len() as u32;
+                self.parts.members.extend(set.iter().map(|&category| category as f32));
+                Test::Member { first, count }
+            }
+            _ => {
+                let bits = &mut self.parts.category_bits;
+                let first = bits.len();
+                bits.resize(first + words, 0);
+                set.iter().for_each(|&category| bits[first + category as usize / 32] |= 1 << (category % 32));
+                Test::Category { first: first as u32, count: words as u32 }
+            }
+        }
     }
 }
 

@@ -20,6 +20,9 @@ use crate::store::ModelStore;
 /// Names of the options of `CREATE MODEL`.
 const OPTIONS: [&str; 3] = ["label", "model_type", "on_null"];
 
+/// What `MODEL_TYPE` may say: the first word of a format's name.
+const MODEL_TYPES: [&str; 4] = ["ONNX", "XGBOOST", "LIGHTGBM", "CATBOOST"];
+
 /// Creates and drops the models of one session.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -82,6 +85,7 @@ impl Engine {
         let on_null = null_policy(&new.options)?;
         let load = LoadOptions { limits, features: new.features, on_null, ..LoadOptions::default() };
         let model = Model::from_bytes(&bytes, &load).map_err(|error| refused(&new.uri, error))?;
+        check_format(&new, &model)?;
         accept(&model)?;
         let details = ModelDetails {
             uri: new.uri.clone(),
@@ -178,11 +182,23 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             let cure = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             return plan_err!("CREATE MODEL has no option `{name}`, it has {}{cure}", OPTIONS.join(", "));
         }
-        if name == "model_type" && !value.eq_ignore_ascii_case("onnx") {
-            return plan_err!("MODEL_TYPE is 'ONNX', got '{value}'");
+        if name == "model_type" && !MODEL_TYPES.iter().any(|known| value.eq_ignore_ascii_case(known)) {
+            return plan_err!("MODEL_TYPE is one of {}, got '{value}'", MODEL_TYPES.join(", "));
         }
     }
     Ok(())
+}
+
+/// The file is of the type that the statement says, if it says one.
+fn check_format(new: &NewModel, model: &Model) -> Result<()> {
+    let format = model.signature().format;
+    let is_of = |given: &String| format.split(' ').next().is_some_and(|first| first.eq_ignore_ascii_case(given));
+    match new.options.get("model_type") {
+        Some(given) if !is_of(given) => {
+            plan_err!("`{}` is a model of format {format}, MODEL_TYPE says '{given}'; it may be left out", new.uri)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn null_policy(options: &BTreeMap<String, String>) -> Result<Option<NullPolicy>> {

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod activation;
+pub mod fused;
 pub mod linear;
 pub mod real;
 pub mod trees;

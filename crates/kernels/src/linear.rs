@@ -1,15 +1,22 @@
 //! Linear maps over columns.
 //!
-//! The sum of a row runs in the order of the features, starts at zero and gets the intercept last, in `f32`. ONNX Runtime
-//! hands the same sum to a matrix product whose order depends on the machine, so the two agree to rounding, not to the bit.
+//! The sum of a row runs in the order of the features, in `f32`, each product and its addition rounded once. Features go
+//! in blocks of 256: a block's sum starts at zero and is then added to what was before, the intercept first. That is what
+//! ONNX Runtime's product with a constant matrix does, so that the two agree to the bit.
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
+
+use crate::fused::add_product;
 
 /// Rows of one pass over all features: inputs and sums stay in the first-level cache.
 const PASS_ROWS: usize = 512;
 
-/// `scores[j] = sum over i of x[i] * weights[i][j], then + intercepts[j]`, summed in the order of the features.
+/// Features whose products are summed before they meet the sum of those before them.
+const BLOCK_FEATURES: usize = 256;
+
+/// `scores[j] = intercepts[j] + sum over i of x[i] * weights[i][j]`, summed in the order of the features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
     weights: Vec<f32>,
@@ -54,14 +61,14 @@ impl LinearModel {
     /// # Panics
     /// When the number of columns is not that of the model, or their lengths differ.
     pub fn evaluate(&self, columns: &[&[f32]], outputs: &mut [&mut [f32]]) {
-        let rows = begin(self, outputs);
+        let rows = rows_of(self, outputs);
         check_columns(columns.len(), self.features, columns.iter().map(|column| column.len()), rows);
+        let mut pass = Pass::new(self, rows);
         for start in (0..rows).step_by(PASS_ROWS) {
             let end = rows.min(start + PASS_ROWS);
-            for (feature, column) in columns.iter().enumerate() {
-                add_product(&column[start..end], self.weights_of(feature), outputs, start);
-            }
-            add_intercepts(&self.intercepts, outputs, start, end);
+            pass.begin(end - start);
+            columns.iter().for_each(|column| pass.add_number(&column[start..end]));
+            pass.finish(outputs, start);
         }
     }
 }
@@ -157,44 +164,32 @@ impl FusedLinear {
     /// # Panics
     /// When the columns do not have the number and kinds of the inputs, or their lengths differ.
     pub fn evaluate(&self, columns: &[FusedColumn<'_>], outputs: &mut [&mut [f32]]) {
-        let rows = begin(&self.model, outputs);
+        let rows = rows_of(&self.model, outputs);
         check_columns(columns.len(), self.inputs.len(), columns.iter().map(FusedColumn::len), rows);
         assert!(
             self.inputs.iter().zip(columns).all(|(input, column)| input.takes(column)),
             "columns of the inputs' kinds"
         );
         let mut buffer = Vec::with_capacity(PASS_ROWS);
+        let mut pass = Pass::new(&self.model, rows);
         for start in (0..rows).step_by(PASS_ROWS) {
             let end = rows.min(start + PASS_ROWS);
-            let mut feature = 0;
+            pass.begin(end - start);
             for (input, column) in self.inputs.iter().zip(columns) {
                 match (input, column) {
                     (FusedInput::Number(steps), FusedColumn::Numbers(column)) => {
                         buffer.clear();
                         buffer.extend_from_slice(&column[start..end]);
                         steps.iter().for_each(|step| step.apply(&mut buffer));
-                        add_product(&buffer, self.model.weights_of(feature), outputs, start);
+                        pass.add_number(&buffer);
                     }
                     (FusedInput::Category { categories }, FusedColumn::Codes(codes)) => {
-                        self.add_category(feature, *categories, &codes[start..end], outputs, start);
+                        pass.add_category(*categories, &codes[start..end]);
                     }
                     _ => unreachable!("the kinds were compared above"),
                 }
-                feature += input.width();
             }
-            add_intercepts(&self.model.intercepts, outputs, start, end);
-        }
-    }
-
-    fn add_category(&self, first: usize, categories: usize, codes: &[u32], outputs: &mut [&mut [f32]], start: usize) {
-        let count = self.model.outputs();
-        let weights = &self.model.weights[first * count..(first + categories) * count];
-        for (output, sums) in outputs.iter_mut().enumerate() {
-            for (sum, &code) in sums[start..start + codes.len()].iter_mut().zip(codes) {
-                if let Some(weight) = weights.get((code as usize).saturating_mul(count).saturating_add(output)) {
-                    *sum += weight;
-                }
-            }
+            pass.finish(outputs, start);
         }
     }
 }
@@ -236,34 +231,99 @@ impl FusedColumn<'_> {
     }
 }
 
-/// Sets all sums to zero and returns the number of rows.
-fn begin(model: &LinearModel, outputs: &mut [&mut [f32]]) -> usize {
+/// The sums of some rows while the features go by, one run of rows per output.
+struct Pass<'m> {
+    model: &'m LinearModel,
+    /// Sums of the block of features at hand.
+    block: Vec<f32>,
+    /// Intercepts and the blocks before.
+    total: Vec<f32>,
+    rows: usize,
+    /// Features that went by.
+    feature: usize,
+}
+
+impl<'m> Pass<'m> {
+    fn new(model: &'m LinearModel, rows: usize) -> Self {
+        let sums = vec![0.0; model.outputs() * rows.min(PASS_ROWS)];
+        Self { model, block: sums.clone(), total: sums, rows: 0, feature: 0 }
+    }
+
+    fn begin(&mut self, rows: usize) {
+        (self.rows, self.feature) = (rows, 0);
+        self.block.fill(0.0);
+        for (total, &intercept) in self.total.chunks_exact_mut(rows).zip(&self.model.intercepts) {
+            total.fill(intercept);
+        }
+    }
+
+    /// A feature.
+    fn add_number(&mut self, values: &[f32]) {
+        let weights = self.model.weights_of(self.feature);
+        for (sums, &weight) in self.block.chunks_exact_mut(self.rows).zip(weights) {
+            add_product(sums, values, weight);
+        }
+        self.advance(1);
+    }
+
+    /// As many features as there are categories, 1 where the code is theirs.
+    fn add_category(&mut self, categories: usize, codes: &[u32]) {
+        let mut first = 0;
+        while first < categories {
+            let count = (categories - first).min(BLOCK_FEATURES - self.feature % BLOCK_FEATURES);
+            self.add_codes(first..first + count, codes);
+            self.advance(count);
+            first += count;
+        }
+    }
+
+    fn add_codes(&mut self, categories: Range<usize>, codes: &[u32]) {
+        let outputs = self.model.outputs();
+        let weights = &self.model.weights[self.feature * outputs..][..categories.len() * outputs];
+        for (output, sums) in self.block.chunks_exact_mut(self.rows).enumerate() {
+            for (sum, &code) in sums.iter_mut().zip(codes) {
+                let category = (code as usize).wrapping_sub(categories.start);
+                if category < categories.len() {
+                    *sum += weights[category * outputs + output];
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, features: usize) {
+        self.feature += features;
+        if self.feature.is_multiple_of(BLOCK_FEATURES) {
+            self.end_block();
+        }
+    }
+
+    fn end_block(&mut self) {
+        for (total, sum) in self.total.iter_mut().zip(&mut self.block) {
+            *total += *sum;
+            *sum = 0.0;
+        }
+    }
+
+    fn finish(&mut self, outputs: &mut [&mut [f32]], start: usize) {
+        if !self.feature.is_multiple_of(BLOCK_FEATURES) {
+            self.end_block();
+        }
+        for (output, total) in outputs.iter_mut().zip(self.total.chunks_exact(self.rows)) {
+            output[start..start + self.rows].copy_from_slice(total);
+        }
+    }
+}
+
+fn rows_of(model: &LinearModel, outputs: &[&mut [f32]]) -> usize {
     assert_eq!(outputs.len(), model.outputs(), "one column per output");
     let rows = outputs.first().map_or(0, |output| output.len());
-    for output in outputs {
-        assert_eq!(output.len(), rows, "all outputs have the same number of rows");
-        output.fill(0.0);
-    }
+    assert!(outputs.iter().all(|output| output.len() == rows), "all outputs have the same number of rows");
     rows
 }
 
 fn check_columns(got: usize, expected: usize, mut lengths: impl Iterator<Item = usize>, rows: usize) {
     assert_eq!(got, expected, "one column per feature");
     assert!(lengths.all(|length| length == rows), "features and outputs have the same number of rows");
-}
-
-fn add_product(values: &[f32], weights: &[f32], outputs: &mut [&mut [f32]], start: usize) {
-    for (output, &weight) in outputs.iter_mut().zip(weights) {
-        for (sum, &value) in output[start..start + values.len()].iter_mut().zip(values) {
-            *sum += value * weight;
-        }
-    }
-}
-
-fn add_intercepts(intercepts: &[f32], outputs: &mut [&mut [f32]], start: usize, end: usize) {
-    for (output, &intercept) in outputs.iter_mut().zip(intercepts) {
-        output[start..end].iter_mut().for_each(|sum| *sum += intercept);
-    }
 }
 
 /// Why a linear model cannot be built.
@@ -315,10 +375,25 @@ mod tests {
     fn sums_features_in_order_and_adds_the_intercept_last() {
         let model = LinearModel::try_new(vec![1.0, 10.0, 1.0, -1.0, 1.0, 0.0], vec![1.0, 2.0]).expect("a valid model");
         let (mut a, mut b) = ([9.0; 2], [9.0; 2]);
-        // In this order 1e8 and -1e8 cancel only after the small value is lost.
+        // In this order 1e8 and -1e8 cancel only after the small value is lost; the intercept is added to what is left.
         model.evaluate(&[&[1e8, 1.0], &[3.0, 2.0], &[-1e8, 3.0]], &mut [&mut a, &mut b]);
         assert_eq!(a, [(1e8f32 + 3.0) - 1e8 + 1.0, 7.0]);
         assert_eq!(b, [1e9 - 3.0 + 2.0, 10.0]);
+    }
+
+    #[test]
+    fn features_go_in_blocks() {
+        // The first block cancels to nothing; a sum over all features would have lost the small ones.
+        let mut weights = vec![0.0; 300];
+        (weights[0], weights[255], weights[256]) = (1e8, -1e8, 1.0);
+        let model = LinearModel::try_new(weights, vec![0.5]).expect("a valid model");
+        let columns = vec![vec![1.0; 600]; 300];
+        assert_eq!(evaluate(&model, &columns, 0..600), [vec![1.5; 600]]);
+        let inputs = vec![FusedInput::Number(vec![]), FusedInput::Category { categories: 299 }];
+        let fused = FusedLinear::try_new(model, inputs).expect("valid inputs");
+        let mut sums = [0.0; 3];
+        fused.evaluate(&[FusedColumn::Numbers(&[0.0; 3]), FusedColumn::Codes(&[254, 255, 7])], &mut [&mut sums]);
+        assert_eq!(sums, [-1e8 + 0.5, 1.5, 0.5]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn elements(array: &ArrayRef) -> ArrayRef {
             let list = array.as_list::<i32>();
             let offsets = list.value_offsets();
             let (first, last) = (offsets[0] as usize, offsets[list.len()] as usize);
-            list.values().slice(first, last - first)
+            elements(&list.values().slice(first, last - first))
         }
         DataType::Struct(_) => {
             let fields = array.as_struct();

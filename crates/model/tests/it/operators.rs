@@ -26,6 +26,11 @@ fn operators_of_ai_onnx_ml_answer_as_onnxruntime_does() {
     check_file("ml_operators.json");
 }
 
+#[test]
+fn every_attribute_of_ai_onnx_ml_means_what_it_means_to_onnxruntime() {
+    check_file("ml_attributes.json");
+}
+
 /// Checks every case of a file, and prints how many answers are equal to the bit.
 fn check_file(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);

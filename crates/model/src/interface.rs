@@ -45,6 +45,8 @@ pub(crate) enum OutputColumns {
     List(Vec<ColumnId>),
     /// One list column.
     Packed(ColumnId),
+    /// Elements of the lists in a list: the number of each, and all columns.
+    Lists(Vec<usize>, Vec<ColumnId>),
     /// Fields of a struct, called as the classes are.
     Classes(ArrayRef, Vec<ColumnId>),
 }
@@ -85,13 +87,12 @@ impl OutputColumns {
     pub(crate) fn columns(&self) -> &[ColumnId] {
         match self {
             Self::One(column) | Self::Packed(column) => std::slice::from_ref(column),
-            Self::List(columns) | Self::Classes(_, columns) => columns,
+            Self::List(columns) | Self::Lists(_, columns) | Self::Classes(_, columns) => columns,
         }
     }
 
     /// Type of `predict`.
     fn prediction_type(&self, program: &Program) -> Result<DataType> {
-        let list_of = |item: &DataType| DataType::List(Arc::new(Field::new_list_field(item.clone(), true)));
         match self {
             Self::One(column) => Ok(program.data_type(*column).clone()),
             Self::List(columns) => Ok(list_of(element_type(program, columns)?)),
@@ -99,6 +100,7 @@ impl OutputColumns {
                 DataType::FixedSizeList(item, _) => Ok(list_of(item.data_type())),
                 other => Err(Error::Internal(format!("a list output of type {other}"))),
             },
+            Self::Lists(_, columns) => Ok(list_of(&list_of(element_type(program, columns)?))),
             Self::Classes(classes, _) => probabilities_type(classes),
         }
     }
@@ -108,9 +110,14 @@ impl OutputColumns {
         match self {
             Self::One(column) | Self::Packed(column) => Ok(program.data_type(*column).clone()),
             Self::List(columns) => packed_type(element_type(program, columns)?, columns.len()),
+            Self::Lists(..) => self.prediction_type(program),
             Self::Classes(classes, _) => struct_of_classes(classes),
         }
     }
+}
+
+fn list_of(item: &DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(item.clone(), true)))
 }
 
 fn element_type<'p>(program: &'p Program, columns: &[ColumnId]) -> Result<&'p DataType> {

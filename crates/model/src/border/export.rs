@@ -42,6 +42,7 @@ pub(crate) fn answer_array(
         (OutputColumns::One(_), [array]) => with_nulls(array, answered),
         (OutputColumns::Packed(_), [array]) => list_array(array, data_type, answered),
         (OutputColumns::List(_), arrays) => list_array(&packed(arrays)?, data_type, answered),
+        (OutputColumns::Lists(lengths, _), arrays) => lists_array(arrays, lengths, data_type, answered),
         (OutputColumns::Classes(..), arrays) => probabilities_array(arrays, data_type, answered),
         _ => Err(Error::Internal(format!("{} columns for one answer", arrays.len()))),
     }
@@ -64,6 +65,7 @@ pub(crate) fn probabilities_array(
 pub(crate) fn raw_array(columns: &OutputColumns, arrays: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef> {
     match (columns, data_type) {
         (OutputColumns::List(_), _) => packed(arrays),
+        (OutputColumns::Lists(lengths, _), _) => lists_array(arrays, lengths, data_type, None),
         (OutputColumns::Classes(..), DataType::Struct(fields)) => struct_array(fields, arrays, None),
         _ => arrays.first().cloned().ok_or_else(|| Error::Internal("an output without a column".to_string())),
     }
@@ -90,6 +92,27 @@ fn list_array(array: &ArrayRef, data_type: &DataType, answered: Option<&NullBuff
     let values = list.values().slice(list.value_offset(0) as usize, list.len() * width);
     let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, list.len()));
     Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, answered.cloned())?))
+}
+
+/// Lists of these lengths in the list of a row.
+fn lists_array(
+    arrays: &[ArrayRef],
+    lengths: &[usize],
+    data_type: &DataType,
+    answered: Option<&NullBuffer>,
+) -> Result<ArrayRef> {
+    let elements = packed(arrays)?;
+    let (Some(elements), DataType::List(outer)) = (elements.as_fixed_size_list_opt(), data_type) else {
+        return Err(Error::Internal(format!("{} for an answer of type {data_type}", elements.data_type())));
+    };
+    let DataType::List(inner) = outer.data_type() else {
+        return Err(Error::Internal(format!("an answer of type {data_type}")));
+    };
+    let all_lengths = (0..elements.len()).flat_map(|_| lengths.iter().copied());
+    let values = Arc::clone(elements.values());
+    let lists = ListArray::try_new(Arc::clone(inner), OffsetBuffer::from_lengths(all_lengths), values, None)?;
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(lengths.len(), elements.len()));
+    Ok(Arc::new(ListArray::try_new(Arc::clone(outer), offsets, Arc::new(lists), answered.cloned())?))
 }
 
 /// `array` with these NULLs, at every level of a struct.

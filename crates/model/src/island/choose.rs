@@ -38,6 +38,8 @@ const NATIVE: &[&str] = &[
     "OneHot",
     "Range",
     "Scan",
+    "SequenceAt",
+    "SequenceConstruct",
     "Size",
     "TopK",
 ];
@@ -64,6 +66,8 @@ const EITHER: &[&str] = &[
     "Gemm",
     "Greater",
     "GreaterOrEqual",
+    "HardSigmoid",
+    "Hardmax",
     "Identity",
     "LeakyRelu",
     "Less",

@@ -98,6 +98,7 @@ impl<'a> Builder<'a> {
                 })
             }
             Fact::Dims(_) => Err(node.unsupported("it computes with the number of rows")),
+            Fact::Sequence(_) => Err(node.unsupported("it reads a sequence")),
             Fact::Map { .. } => Err(node.unsupported("it reads the maps of a ZipMap")),
             Fact::Absent => Err(node.malformed("an input is missing")),
         }

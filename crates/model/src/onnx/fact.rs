@@ -20,6 +20,8 @@ pub(crate) enum Fact {
     Block(Block),
     /// As `Block`, but with all elements of a row in one `FixedSizeList` column.
     Packed(Packed),
+    /// Tensors one after the other.
+    Sequence(Vec<Fact>),
     /// A sequence of maps: class labels in order, and a column for each of them.
     Map { classes: ArrayRef, columns: Vec<ColumnId> },
 }
@@ -119,18 +121,18 @@ impl Dims {
 }
 
 impl Fact {
-    /// Element type; `None` for a map or a value that is not there.
+    /// Element type; `None` for a map, a sequence or a value that is not there.
     pub(crate) fn data_type(&self) -> Option<&DataType> {
         match self {
             Self::Constant(tensor) => Some(tensor.values.data_type()),
             Self::Dims(_) => Some(&DataType::Int64),
             Self::Block(block) => Some(&block.data_type),
             Self::Packed(packed) => Some(&packed.data_type),
-            Self::Absent | Self::Map { .. } => None,
+            Self::Absent | Self::Sequence(_) | Self::Map { .. } => None,
         }
     }
 
-    /// All dimensions, the batch included; `None` for a map or a value that is not there.
+    /// All dimensions, the batch included; `None` for a map, a sequence or a value that is not there.
     pub(crate) fn dims(&self) -> Option<Vec<Dim>> {
         match self {
             Self::Constant(tensor) => Some(tensor.shape.iter().map(|&extent| Dim::Known(extent as i64)).collect()),
@@ -142,7 +144,7 @@ impl Fact {
                 dims.insert(packed.batch, Dim::Batch);
                 Some(dims)
             }
-            Self::Absent | Self::Map { .. } => None,
+            Self::Absent | Self::Sequence(_) | Self::Map { .. } => None,
         }
     }
 

@@ -44,9 +44,10 @@ impl Output {
                 (OutputColumns::of(block.columns).ok_or_else(empty)?, block.data_type)
             }
             Fact::Packed(packed) => (OutputColumns::Packed(packed.column), packed.data_type),
+            Fact::Sequence(facts) => lists(&name, facts)?,
             Fact::Map { classes, columns } => (OutputColumns::Classes(classes, columns), DataType::Float32),
             Fact::Absent | Fact::Constant(_) | Fact::Dims(_) => {
-                return Err(Error::Signature(format!("output `{name}` is the same for all rows")));
+                return Err(Error::Signature(format!("output `{name}` depends on the number of rows")));
             }
         };
         Ok(Self { name, columns, data_type })
@@ -92,6 +93,23 @@ pub(crate) fn interface(
     Interface::try_new(program, features, outcome, "ONNX", producer)
 }
 
+/// The elements of a sequence's tensors, each a list in the list of a row.
+fn lists(name: &str, facts: Vec<Fact>) -> Result<(OutputColumns, DataType)> {
+    let (mut lengths, mut columns, mut data_type) = (Vec::new(), Vec::new(), None);
+    for fact in facts {
+        let Fact::Block(block) = fact else {
+            return Err(Error::Signature(format!("output `{name}` is a sequence of something other than tensors")));
+        };
+        lengths.push(block.columns.len());
+        columns.extend(block.columns);
+        data_type = Some(block.data_type);
+    }
+    match data_type.filter(|_| !columns.is_empty()) {
+        Some(data_type) => Ok((OutputColumns::Lists(lengths, columns), data_type)),
+        None => Err(Error::Signature(format!("output `{name}` has no elements"))),
+    }
+}
+
 /// Which output says what.
 struct Role {
     task: Task,
@@ -129,6 +147,7 @@ impl Role {
                     probabilities: Some(columns.clone()),
                 };
             }
+            OutputColumns::Lists(..) => Task::MultiOutput,
             OutputColumns::List(columns) if columns.len() <= MULTI_OUTPUT_MAX || columns.iter().all(of_regressor) => {
                 Task::MultiOutput
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::builder::Builder;
 use super::decode::malformed;
@@ -69,10 +69,27 @@ pub(crate) fn lower_model(builder: &mut Builder, model: &ModelProto, options: &L
         }
     }
     let outputs = scope.take_outputs(graph)?;
+    let outputs: Vec<(String, Fact)> =
+        outputs.into_iter().map(|(name, fact)| answerable(builder, name, fact)).collect::<Result<_>>()?;
     if outputs.is_empty() {
         return Err(malformed("the model has no outputs"));
     }
     Ok(Lowered { features, named, outputs })
+}
+
+/// An output as columns, one row of it for every row: a constant is repeated.
+fn answerable(builder: &mut Builder, name: String, fact: Fact) -> Result<(String, Fact)> {
+    let proto = NodeProto { name: name.clone(), ..NodeProto::default() };
+    let node = Node::new(&proto, 0);
+    let fact = match fact {
+        Fact::Constant(_) => Fact::Block(builder.block(&node, &fact)?),
+        Fact::Sequence(facts) => {
+            let blocks = facts.iter().map(|fact| builder.block(&node, fact).map(Fact::Block));
+            Fact::Sequence(blocks.collect::<Result<_>>()?)
+        }
+        other => other,
+    };
+    Ok((name, fact))
 }
 
 /// The values of a graph, and of the graphs around it.

@@ -224,27 +224,51 @@ pub(crate) fn distances(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
     let Fact::Constant(points) = input(node, inputs, 1)? else {
         return Err(node.unsupported("its points depend on the row"));
     };
-    let ([count, features], Some(vectors)) = (&points.shape[..], points.values.as_primitive_opt::<Float32Type>())
-    else {
-        return Err(node.unsupported("its points are no matrix of floats"));
-    };
-    if block.batch != Some(0) || block.shape != [*features] || block.data_type != DataType::Float32 {
+    let [count, features] = points.shape[..] else { return Err(node.malformed("its points are no matrix")) };
+    let data_type = block.data_type.clone();
+    if block.batch != Some(0) || block.shape != [features] || data_type != *points.values.data_type() {
         return Err(
             node.malformed(format!("it measures from {} to points of {features} features", show(&block.dims())))
         );
     }
-    let vectors =
-        SupportVectors { vectors: vectors.values().to_vec(), features: *features, kernel: Kernel::SquaredDistance };
-    let types = vec![DataType::Float32; *count];
-    let mut columns = builder.push(node, Op::SupportVectors(Arc::new(vectors)), block.columns, types)?;
+    let mut columns = match points.values.as_primitive_opt::<Float32Type>() {
+        Some(vectors) => {
+            let kernel = Kernel::ExpandedDistance;
+            let vectors = SupportVectors { vectors: vectors.values().to_vec(), features, kernel };
+            let types = vec![DataType::Float32; count];
+            builder.push(node, Op::SupportVectors(Arc::new(vectors)), block.columns, types)?
+        }
+        None => double_distances(builder, node, &block.columns, points)?,
+    };
     match node.text("metric")?.unwrap_or("sqeuclidean") {
         "sqeuclidean" => {}
         "euclidean" => {
             for column in &mut columns {
-                *column = builder.one(node, Op::Unary(UnaryOp::Sqrt), vec![*column], DataType::Float32)?;
+                *column = builder.one(node, Op::Unary(UnaryOp::Sqrt), vec![*column], data_type.clone())?;
             }
         }
         other => return Err(node.unsupported(format!("the metric `{other}`"))),
     }
-    Ok(vec![Fact::Block(Block { data_type: DataType::Float32, shape: vec![*count], batch: Some(0), columns })])
+    Ok(vec![Fact::Block(Block { data_type, shape: vec![count], batch: Some(0), columns })])
+}
+
+/// Squared distances in double precision: the differences, and the sum of their squares.
+fn double_distances(
+    builder: &mut Builder,
+    node: &Node,
+    columns: &[ColumnId],
+    points: &Tensor,
+) -> Result<Vec<ColumnId>> {
+    let data_type = points.values.data_type();
+    let mut distances = Vec::with_capacity(points.shape[0]);
+    for point in 0..points.shape[0] {
+        let mut differences = Vec::with_capacity(columns.len());
+        for (at, &column) in columns.iter().enumerate() {
+            let coordinate = Element::Value(points.values.slice(point * columns.len() + at, 1));
+            let column = Element::Column(column);
+            differences.push(binary_column(builder, node, BinaryOp::Sub, &column, &coordinate, data_type)?);
+        }
+        distances.push(builder.one(node, Op::Reduce(ReduceOp::SumSquare), differences, data_type.clone())?);
+    }
+    Ok(distances)
 }

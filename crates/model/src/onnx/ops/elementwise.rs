@@ -50,6 +50,10 @@ pub(crate) fn unary_op(node: &Node) -> Result<Option<UnaryOp>> {
         "Erf" => UnaryOp::Erf,
         "Exp" => UnaryOp::Exp,
         "Floor" => UnaryOp::Floor,
+        "HardSigmoid" => UnaryOp::HardSigmoid {
+            alpha: node.float("alpha")?.unwrap_or(0.2),
+            beta: node.float("beta")?.unwrap_or(0.5),
+        },
         "IsNaN" => UnaryOp::IsNan,
         "IsInf" if node.flag("detect_negative", true)? && node.flag("detect_positive", true)? => UnaryOp::IsInf,
         "LeakyRelu" => UnaryOp::LeakyRelu(node.float("alpha")?.unwrap_or(0.01)),

@@ -93,6 +93,17 @@ fn concat_constants(builder: &Builder, node: &Node, inputs: &[Fact], axis: i64) 
     Ok(vec![pick(builder, &flat, shape, None, &picked)?])
 }
 
+/// SequenceAt: a tensor at a constant position.
+pub(crate) fn sequence_at(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let Fact::Sequence(tensors) = input(node, inputs, 0)? else {
+        return Err(node.unsupported("it reads a sequence that is not put together here"));
+    };
+    let position = integers(node, input(node, inputs, 1)?, "position")?;
+    let position = position.first().ok_or_else(|| node.malformed("it has no position"))?;
+    let at = axis_of(node, *position, tensors.len())?;
+    Ok(vec![tensors[at].clone()])
+}
+
 /// Split.
 pub(crate) fn split(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let value = movable(builder, node, input(node, inputs, 0)?)?;

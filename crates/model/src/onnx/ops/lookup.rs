@@ -80,22 +80,20 @@ pub(crate) fn array_feature_extractor(builder: &mut Builder, node: &Node, inputs
     let Fact::Constant(table) = value else {
         return Err(node.unsupported("its data and its indices both depend on the row"));
     };
-    if volume(&table.shape) != table.shape.last().copied().unwrap_or(1) {
-        return Err(node.unsupported(format!("it reads a table of shape {:?} by row", table.shape)));
-    }
     let indices = builder.block(node, indices)?;
     let before: usize = indices.shape[..indices.batch.unwrap_or(0)].iter().product();
     if before != 1 {
         return Err(node.unsupported(format!("it mixes rows: it reads positions of shape {}", show(&indices.dims()))));
     }
-    let mut columns = Vec::with_capacity(indices.columns.len());
-    for &index in &indices.columns {
-        columns.push(table_lookup(builder, node, index, Arc::clone(&table.values))?);
-    }
-    // The result has one row of all positions: [1, N], or [1, N * k], which stays apart here as [1, N, k].
-    let shape = if columns.len() == 1 { vec![1] } else { vec![1, columns.len()] };
-    let data_type = table.values.data_type().clone();
-    Ok(vec![Fact::Block(Block { data_type, shape, batch: indices.batch.map(|_| 1), columns })])
+    let last = table.shape.len().saturating_sub(1);
+    let matrix = if table.shape.len() < 2 { vec![1, table.values.len()] } else { table.shape.clone() };
+    let table = Tensor { shape: matrix, values: Arc::clone(&table.values) };
+    let flat = Block { shape: vec![indices.columns.len()], batch: indices.batch.map(|_| 0), ..indices };
+    let picked = take_rows(builder, node, &table, last.max(1), &flat)?;
+    // All positions lie along one axis: [1, N], or [1, N * k], which stays apart here as [1, N, k].
+    let mut shape = picked.shape;
+    shape.pop_if(|positions| *positions == 1);
+    Ok(vec![Fact::Block(Block { shape, ..picked })])
 }
 
 /// GatherElements along an axis other than the batch.

@@ -1,5 +1,7 @@
 //! Operators over the elements of a row: reductions, extremes, softmax, running sums, top-k.
 
+use arrow::array::Int64Array;
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use super::axes::{attribute_or_input, axis_of, input};
@@ -95,7 +97,7 @@ pub(crate) fn arg_extreme(builder: &mut Builder, node: &Node, inputs: &[Fact], l
         columns.push(builder.one(node, Op::ArgExtreme { largest, last }, members, DataType::Int64)?);
     }
     if largest {
-        let classes: arrow::array::Int64Array = (0..block.shape[axis] as i64).collect();
+        let classes: Int64Array = (0..block.shape[axis] as i64).collect();
         builder.note(&columns, &Origin::Label(std::sync::Arc::new(classes)));
     } else {
         builder.note(&columns, &Origin::Cluster);
@@ -103,7 +105,7 @@ pub(crate) fn arg_extreme(builder: &mut Builder, node: &Node, inputs: &[Fact], l
     Ok(vec![Fact::Block(Block { data_type: DataType::Int64, shape, batch, columns })])
 }
 
-/// Softmax and LogSoftmax; before operator set 13 all axes from `axis` on are one.
+/// Softmax, LogSoftmax and Hardmax; before operator set 13 all axes from `axis` on are one.
 pub(crate) fn softmax(builder: &mut Builder, node: &Node, inputs: &[Fact], op: AcrossOp) -> Result<Vec<Fact>> {
     let block = builder.block(node, input(node, inputs, 0)?)?;
     let since_13 = node.opset >= 13;
@@ -114,13 +116,28 @@ pub(crate) fn softmax(builder: &mut Builder, node: &Node, inputs: &[Fact], op: A
 
 /// CumSum.
 pub(crate) fn cum_sum(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    if node.flag("exclusive", false)? || node.flag("reverse", false)? {
-        return Err(node.unsupported("`exclusive` and `reverse` are not supported"));
-    }
     let axis = integers(node, input(node, inputs, 1)?, "axis")?;
     let block = builder.block(node, input(node, inputs, 0)?)?;
     let axis = inner_axis(node, &block, axis.first().copied().unwrap_or_default())?;
-    across(builder, node, &block, &[axis], AcrossOp::CumSum)
+    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+    let mut columns = block.columns.clone();
+    for mut group in groups(&block.shape, &[axis]) {
+        if reverse {
+            group.reverse();
+        }
+        let members: Vec<ColumnId> = group.iter().map(|&position| block.columns[position]).collect();
+        let types = vec![block.data_type.clone(); members.len()];
+        let mut sums = builder.push(node, Op::Across(AcrossOp::CumSum), members, types)?;
+        if exclusive && !sums.is_empty() {
+            let zero = cast(&Int64Array::from(vec![0]), &block.data_type)?;
+            sums.rotate_right(1);
+            sums[0] = builder.constant(node, zero)?;
+        }
+        for (position, column) in group.into_iter().zip(sums) {
+            columns[position] = column;
+        }
+    }
+    Ok(vec![Fact::Block(block.with_columns(block.data_type.clone(), columns))])
 }
 
 /// A function of all columns of a group together, which keeps their number.

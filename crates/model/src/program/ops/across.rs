@@ -5,6 +5,7 @@ use arrow::datatypes::{DataType, Float32Type};
 use foretell_kernels::activation::{log_softmax, softmax, softmax_wide, softmax_zero};
 
 use super::columns::{Number, all_values, column, for_float, for_number, for_wide};
+use super::reduce::positions;
 use super::{AcrossOp, wrong_count, wrong_type};
 use crate::error::Result;
 
@@ -20,6 +21,7 @@ pub(super) fn run(op: AcrossOp, inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
         AcrossOp::NormMax => for_wide!(data_type, T => norm_max::<T>(inputs), _ => refused()),
         AcrossOp::NormL1 => for_wide!(data_type, T => norm_l1::<T>(inputs), _ => refused()),
         AcrossOp::NormL2 => for_wide!(data_type, T => norm_l2::<T>(inputs), _ => refused()),
+        AcrossOp::Hardmax => for_float!(data_type, T => hardmax::<T>(inputs), _ => refused()),
         AcrossOp::CumSum => for_wide!(data_type, T => running_sum::<T>(inputs), _ => refused()),
     }
 }
@@ -57,6 +59,18 @@ fn norm_l2<T: ArrowPrimitiveType<Native: Number>>(inputs: &[ArrayRef]) -> Result
         values.iter().zip(squares).zip(&sum).map(|((&x, square), &sum)| share(x, square, sum)).collect()
     };
     Ok(all_values::<T>(inputs)?.into_iter().zip(squares).map(normed).map(column::<Float32Type>).collect())
+}
+
+/// 1 for the first of the largest values and 0 for the others; all are 0 where the first one is NaN, which nothing beats.
+fn hardmax<T: ArrowPrimitiveType<Native: Number>>(inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    let columns = all_values::<T>(inputs)?;
+    let largest = positions(&columns, |x, best| x > best);
+    let indicator = |(at, values): (usize, &&[T::Native])| {
+        let is_largest = |(&x, &position): (&T::Native, &i64)| position == at as i64 && !x.is_nan();
+        let bits = values.iter().zip(&largest).map(is_largest);
+        column::<T>(bits.map(|bit| if bit { T::Native::ONE } else { T::Native::ZERO }).collect())
+    };
+    Ok(columns.iter().enumerate().map(indicator).collect())
 }
 
 fn running_sum<T: ArrowPrimitiveType<Native: Number>>(inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>> {

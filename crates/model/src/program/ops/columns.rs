@@ -107,6 +107,8 @@ pub(super) trait Number: ArrowNativeType {
     fn absolute(self) -> Self;
     fn negated(self) -> Self;
     fn sign(self) -> Self;
+    fn exponential(self) -> Self;
+    fn logarithm(self) -> Self;
     fn is_nan(self) -> bool;
 
     /// Conversion as C does it on x86-64, which is what ONNX Runtime compiles to.
@@ -177,6 +179,12 @@ macro_rules! float {
                     self.signum()
                 }
             }
+            fn exponential(self) -> Self {
+                self.exp()
+            }
+            fn logarithm(self) -> Self {
+                self.ln()
+            }
             fn is_nan(self) -> bool {
                 $type::is_nan(self)
             }
@@ -243,6 +251,12 @@ macro_rules! integer {
             }
             fn sign(self) -> Self {
                 $sign(self)
+            }
+            fn exponential(self) -> Self {
+                Self::from_double((self as f64).exp())
+            }
+            fn logarithm(self) -> Self {
+                Self::from_double((self as f64).ln())
             }
             fn is_nan(self) -> bool {
                 false

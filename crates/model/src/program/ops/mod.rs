@@ -106,6 +106,11 @@ pub(crate) enum UnaryOp {
     Erf,
     Exp,
     Floor,
+    /// `alpha x + beta`, cut off at 0 and 1.
+    HardSigmoid {
+        alpha: f32,
+        beta: f32,
+    },
     IsNan,
     IsInf,
     LeakyRelu(f32),
@@ -191,6 +196,8 @@ pub(crate) enum AcrossOp {
     NormL1,
     /// ai.onnx.ml Normalizer L2.
     NormL2,
+    /// 1 for the largest value, 0 for the others.
+    Hardmax,
     /// Running sum over the columns, in order.
     CumSum,
 }

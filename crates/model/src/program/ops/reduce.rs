@@ -29,7 +29,7 @@ fn reduce<N: Number>(op: ReduceOp, columns: &[&[N]]) -> Vec<N> {
         ReduceOp::L1 => sum(columns, N::absolute),
         ReduceOp::L2 => map(sum(columns, |x| x.times(x)), |sum| through_double(sum, f64::sqrt)),
         ReduceOp::SumSquare => sum(columns, |x| x.times(x)),
-        ReduceOp::LogSum => map(sum(columns, |x| x), |sum| through_double(sum, f64::ln)),
+        ReduceOp::LogSum => map(sum(columns, |x| x), N::logarithm),
         ReduceOp::LogSumExp => log_sum_exp(columns),
     }
 }
@@ -70,14 +70,15 @@ fn through_double<N: Number>(value: N, function: fn(f64) -> f64) -> N {
 
 /// `ln(sum(exp(x)))`, with the largest value taken out so that nothing overflows.
 fn log_sum_exp<N: Number>(columns: &[&[N]]) -> Vec<N> {
-    let largest = extreme(columns, |x, best| x > best);
-    let shift = |row: usize| -> f64 {
-        let largest: f64 = largest[row].convert();
-        if largest.is_infinite() { 0.0 } else { largest }
-    };
-    let sum =
-        |row: usize| -> f64 { columns.iter().map(|column| (column[row].convert::<f64>() - shift(row)).exp()).sum() };
-    (0..largest.len()).map(|row| N::from_double(sum(row).ln() + shift(row))).collect()
+    let shift =
+        map(extreme(columns, |x, best| x > best), |x| if x.convert::<f64>().is_infinite() { N::ZERO } else { x });
+    let mut sums = vec![N::ZERO; shift.len()];
+    for column in columns {
+        for ((sum, &shift), &value) in sums.iter_mut().zip(&shift).zip(*column) {
+            *sum = sum.plus(value.minus(shift).exponential());
+        }
+    }
+    sums.iter().zip(&shift).map(|(sum, &shift)| sum.logarithm().plus(shift)).collect()
 }
 
 /// The position of the largest or smallest column of each row.

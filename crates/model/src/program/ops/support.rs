@@ -2,6 +2,7 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Float32Type, Int64Type};
+use foretell_kernels::fused::add_product;
 
 use super::columns::{all_values, column};
 use super::reduce::positions;
@@ -31,6 +32,8 @@ pub(crate) enum Kernel {
     Sigmoid { gamma: f32, offset: f32 },
     /// `|x - v|²`
     SquaredDistance,
+    /// `|x - v|²` as `x·x - 2 x·v + v·v`, as ONNX Runtime's CDist has it: a distance of almost nothing is mostly rounding.
+    ExpandedDistance,
     /// The sum of the absolute differences of `x` and `v`.
     ManhattanDistance,
 }
@@ -42,6 +45,10 @@ impl SupportVectors {
             return Err(wrong_count(self.features, inputs.len()));
         }
         let columns = all_values::<Float32Type>(inputs)?;
+        let norms = match self.kernel {
+            Kernel::ExpandedDistance => square_norms(&columns, rows),
+            _ => Vec::new(),
+        };
         let kernel = |vector: &[f32]| {
             let mut sums = vec![0.0; rows];
             for (values, &coordinate) in columns.iter().zip(vector) {
@@ -50,8 +57,14 @@ impl SupportVectors {
                         add(&mut sums, values, |x| (x - coordinate) * (x - coordinate))
                     }
                     Kernel::ManhattanDistance => add(&mut sums, values, |x| (x - coordinate).abs()),
-                    _ => add(&mut sums, values, |x| x * coordinate),
+                    _ => add_product(&mut sums, values, coordinate),
                 }
+            }
+            if self.kernel == Kernel::ExpandedDistance {
+                let coordinates: Vec<&[f32]> = vector.iter().map(std::slice::from_ref).collect();
+                let norm = square_norms(&coordinates, 1)[0];
+                let distance = |dot: f32, row_norm: f32| (row_norm + -2.0 * dot + norm).abs();
+                sums.iter_mut().zip(&norms).for_each(|(sum, &row_norm)| *sum = distance(*sum, row_norm));
             }
             sums.iter_mut().for_each(|sum| *sum = self.kernel.finish(*sum));
             column::<Float32Type>(sums)
@@ -66,10 +79,46 @@ fn add(sums: &mut [f32], values: &[f32], term: impl Fn(f32) -> f32) {
     }
 }
 
+/// `x·x` of each row, summed in the order of ONNX Runtime: four running sums of every fourth feature, each of two halves,
+/// and the features left over at the end.
+fn square_norms(columns: &[&[f32]], rows: usize) -> Vec<f32> {
+    const LANES: usize = 4;
+    let whole = columns.len() / LANES * LANES;
+    let pairs = columns.len() / (2 * LANES) * (2 * LANES);
+    let squares = |sums: &mut [f32], at: usize| add(sums, columns[at], |x| x * x);
+    let lane = |lane: usize| {
+        let (mut even, mut odd) = (vec![0.0; rows], vec![0.0; rows]);
+        (lane..pairs).step_by(2 * LANES).for_each(|at| squares(&mut even, at));
+        (lane + LANES..pairs).step_by(2 * LANES).for_each(|at| squares(&mut odd, at));
+        add_all(&mut even, &odd);
+        (pairs + lane..whole).for_each(|at| {
+            if at % LANES == lane {
+                squares(&mut even, at)
+            }
+        });
+        even
+    };
+    let mut sums = vec![0.0; rows];
+    if whole > 0 {
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(lane);
+        sums = first;
+        add_all(&mut sums, &third);
+        let mut others = second;
+        add_all(&mut others, &fourth);
+        add_all(&mut sums, &others);
+    }
+    (whole..columns.len()).for_each(|at| squares(&mut sums, at));
+    sums
+}
+
+fn add_all(sums: &mut [f32], values: &[f32]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
 impl Kernel {
     fn finish(self, sum: f32) -> f32 {
         match self {
-            Self::Linear | Self::SquaredDistance | Self::ManhattanDistance => sum,
+            Self::Linear | Self::SquaredDistance | Self::ExpandedDistance | Self::ManhattanDistance => sum,
             Self::Polynomial { gamma, offset, degree } => (gamma * sum + offset).powf(degree),
             Self::Gaussian { gamma } => (-gamma * sum).exp(),
             Self::Sigmoid { gamma, offset } => (gamma * sum + offset).tanh(),

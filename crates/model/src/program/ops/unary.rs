@@ -44,6 +44,7 @@ where
         UnaryOp::Erf => map::<T>(input, Real::erf),
         UnaryOp::Exp => map::<T>(input, Real::exp),
         UnaryOp::Floor => map::<T>(input, FloatFunctions::floor),
+        UnaryOp::HardSigmoid { alpha, beta } => map::<T>(input, |x| x.hard_sigmoid(alpha, beta)),
         UnaryOp::LeakyRelu(slope) => map::<T>(input, |x| x.leaky_relu(slope)),
         UnaryOp::Log => map::<T>(input, Real::ln),
         UnaryOp::Reciprocal => map::<T>(input, |x| T::Native::ONE / x),
@@ -73,6 +74,7 @@ trait FloatFunctions {
     fn sin(self) -> Self;
     fn tanh(self) -> Self;
     fn leaky_relu(self, slope: f32) -> Self;
+    fn hard_sigmoid(self, alpha: f32, beta: f32) -> Self;
 }
 
 macro_rules! float_functions {
@@ -98,6 +100,9 @@ macro_rules! float_functions {
             }
             fn leaky_relu(self, slope: f32) -> Self {
                 if self >= 0.0 { self } else { $type::from(slope) * self }
+            }
+            fn hard_sigmoid(self, alpha: f32, beta: f32) -> Self {
+                ($type::from(alpha) * self + $type::from(beta)).clamp(0.0, 1.0)
             }
         }
     };

@@ -15,13 +15,14 @@ use crate::onnx::ops::axes::input;
 use crate::onnx::ops::reduce::across;
 use crate::program::{AcrossOp, LookupTable, OneHot, Op};
 
-/// Extent of the last axis, and for each column the position along it.
-fn along_last_axis(block: &Block) -> (usize, impl Fn(usize) -> usize + use<>) {
-    let width = block.shape.last().copied().unwrap_or(1);
+/// Extent of the second axis, and for each column the feature that ONNX Runtime takes it for: it goes through all elements
+/// and counts that many features again and again.
+fn by_feature(block: &Block) -> (usize, impl Fn(usize) -> usize + use<>) {
+    let width = block.shape.first().copied().unwrap_or(1);
     (width, move |column| column % width.max(1))
 }
 
-/// One number per position along the last axis; a single one counts for all.
+/// One number per feature; a single one counts for all.
 fn per_feature<'v, T>(node: &Node, what: &str, values: &'v [T], width: usize) -> Result<impl Fn(usize) -> &'v T> {
     let single = values.len() == 1;
     if !single && values.len() != width {
@@ -44,7 +45,7 @@ pub(crate) fn scaler(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
     let block = numbers(builder, node, input(node, inputs, 0)?)?;
     let offsets = node.floats("offset")?.unwrap_or(&[0.0]);
     let scales = node.floats("scale")?.unwrap_or(&[1.0]);
-    let (width, position) = along_last_axis(&block);
+    let (width, position) = by_feature(&block);
     let offset = per_feature(node, "offset", offsets, width)?;
     let scale = per_feature(node, "scale", scales, width)?;
     let mut columns = Vec::with_capacity(block.columns.len());
@@ -70,13 +71,11 @@ pub(crate) fn imputer(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
     let fills = cast(&fills, &block.data_type)?;
     let replaced = cast(&replaced, &block.data_type)?;
     let replaces_missing = is_nan(&replaced);
-    let (width, position) = along_last_axis(&block);
-    if fills.len() != 1 && fills.len() != width {
-        return Err(node.malformed(format!("{} values to impute for {width} features", fills.len())));
-    }
+    let (width, position) = by_feature(&block);
     let mut columns = Vec::with_capacity(block.columns.len());
     for (at, &column) in block.columns.iter().enumerate() {
-        let fill = fills.slice(if fills.len() == 1 { 0 } else { position(at) }, 1);
+        // Of another number of values than there are features, ONNX Runtime takes the first.
+        let fill = fills.slice(if fills.len() == width { position(at) } else { 0 }, 1);
         if replaces_missing {
             builder.missing_aware.insert(builder.program.steps.len());
         }

@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, UInt8Type};
 use foretell_kernels::trees::{Aggregate, Leaf, Test};
 
+use super::partial;
 use super::scores::{PostTransform, class_labels, classifier_outputs, label, matrix};
 use super::trees::{CLASSES, Ensemble, Question, RawTrees, TARGETS, feature, numbers, push, read};
 use crate::error::Result;
@@ -24,8 +25,8 @@ use crate::program::{BinaryOp, ColumnId, LabelChoice, Op, UnaryOp};
 
 /// TreeEnsembleRegressor.
 pub(crate) fn regressor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let trees = read(builder, node, &TARGETS)?;
     let targets = usize::try_from(node.int_or("n_targets", 1)?).unwrap_or(0);
+    let trees = read(builder, node, &TARGETS, targets)?;
     let aggregate = match node.text("aggregate_function")?.unwrap_or("SUM") {
         "SUM" => Aggregate::Sum,
         "AVERAGE" => Aggregate::Average,
@@ -35,7 +36,12 @@ pub(crate) fn regressor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
     };
     let base_values = numbers(builder, node, "base_values")?;
     let ensemble = Ensemble { trees: &trees, outputs: targets, aggregate, base_values: &base_values };
-    let scores = push(builder, node, input(node, inputs, 0)?, &ensemble)?;
+    let fact = input(node, inputs, 0)?;
+    let partial = !base_values.is_empty() && (0..targets as u32).any(|target| !trees.always_scores(target));
+    let scores = match partial {
+        true => partial::targets(builder, node, fact, &ensemble)?,
+        false => push(builder, node, fact, &ensemble)?,
+    };
     finish_targets(builder, node, &scores, PostTransform::of(node)?, &DataType::Float32)
 }
 
@@ -66,19 +72,19 @@ fn finish_targets(
 /// TreeEnsembleClassifier.
 pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let classes = class_labels(builder, node, "classlabels_int64s", "classlabels_strings")?;
-    let trees = read(builder, node, &CLASSES)?;
+    let trees = read(builder, node, &CLASSES, classes.len())?;
     let base_values = numbers(builder, node, "base_values")?;
     let transform = PostTransform::of(node)?;
     let fact = input(node, inputs, 0)?;
     match classes.len() {
-        1 => Err(node.unsupported("a classifier of one class")),
+        1 => one_class(builder, node, fact, &classes, &trees, &base_values),
         2 => TwoClasses { classes, trees, base_values, transform }.lower(builder, node, fact),
         outputs => {
             let negative = trees.weights.iter().any(|(_, weight)| *weight <= 0.0);
             let unscored = (0..outputs as u32).any(|output| !trees.always_scores(output));
             if negative && unscored && base_values.is_empty() {
-                // Their label depends on which classes a row has a score for, which no exporter leaves open.
-                return Err(node.unsupported("weights of zero or less, and classes that some rows have no score for"));
+                // Their label depends on which classes a row has a score for.
+                return partial::several(builder, node, fact, &trees, &classes, transform);
             }
             let ensemble = Ensemble { trees: &trees, outputs, aggregate: Aggregate::Sum, base_values: &base_values };
             let scores = push(builder, node, fact, &ensemble)?;
@@ -88,6 +94,36 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
             Ok(classifier_outputs(&classes, label, scores))
         }
     }
+}
+
+/// A classifier of one label: its only score says whether it is 1 or 0, whatever the file calls it.
+fn one_class(
+    builder: &mut Builder,
+    node: &Node,
+    fact: &Fact,
+    classes: &ArrayRef,
+    trees: &RawTrees,
+    base_values: &[f64],
+) -> Result<Vec<Fact>> {
+    let base = base_values.last().copied();
+    let ensemble = Ensemble { trees, outputs: 1, aggregate: Aggregate::Sum, base_values: base.as_slice() };
+    let scores = push(builder, node, fact, &ensemble)?;
+    let labels: ArrayRef = match classes.data_type() {
+        DataType::Utf8 => arrow::compute::concat(&[classes.as_ref(), classes.as_ref()])?,
+        _ => Arc::new(Int64Array::from(vec![0, 1])),
+    };
+    let label = label(builder, node, &labels, LabelChoice::Above(0.0), &scores)?;
+    let transform = PostTransform::of(node)?;
+    let mut scores = builder.cast(node, &scores, &DataType::Float32)?;
+    if base_values.len() == 2 {
+        // Two base values make it the score of a second class; what is left is the first one's, its opposite.
+        scores.insert(0, builder.one(node, Op::Unary(UnaryOp::Neg), scores.clone(), DataType::Float32)?);
+        scores = transform.apply(builder, node, &scores)?;
+        scores.truncate(1);
+    } else if transform == PostTransform::Probit {
+        scores = vec![builder.one(node, Op::Unary(UnaryOp::Probit), scores, DataType::Float32)?];
+    }
+    Ok(classifier_outputs(&labels, label, scores))
 }
 
 /// A classifier of two labels.
@@ -106,7 +142,7 @@ impl TwoClasses {
         }
         let always = [self.trees.always_scores(0), self.trees.always_scores(1)];
         if (0..2).any(|output| scored.contains(&output) && !always[output as usize]) {
-            return Err(node.unsupported("a class that some rows have no score for"));
+            return self.partial(builder, node, fact, scored.len() == 1);
         }
         match (scored.len(), always[1]) {
             (1, false) => self.first_only(builder, node, fact),
@@ -118,6 +154,33 @@ impl TwoClasses {
     /// True if the weights are those of a probability.
     fn of_probability(&self) -> bool {
         self.trees.weights.iter().all(|(_, weight)| *weight >= 0.0)
+    }
+
+    /// Some rows have no score for a class that others have one for.
+    fn partial(&self, builder: &mut Builder, node: &Node, fact: &Fact, one_scored: bool) -> Result<Vec<Fact>> {
+        let classes = if one_scored { Arc::clone(&self.classes) } else { self.labels_of_both() };
+        let alone_is_probability = match (one_scored, self.base_values.len()) {
+            (true, _) => Some(self.of_probability()),
+            (false, 1) => None,
+            (false, _) => Some(false),
+        };
+        let two = partial::TwoClasses {
+            classes: &classes,
+            trees: &self.trees,
+            base_values: &self.base_values,
+            transform: self.transform,
+            threshold: if one_scored { self.threshold() } else { LabelChoice::Above(0.0) },
+            alone_is_probability,
+        };
+        two.lower(builder, node, fact)
+    }
+
+    /// Where both classes have weights, integer labels are 0 and 1 whatever the file calls them.
+    fn labels_of_both(&self) -> ArrayRef {
+        match self.classes.data_type() {
+            DataType::Utf8 => Arc::clone(&self.classes),
+            _ => Arc::new(Int64Array::from(vec![0, 1])),
+        }
     }
 
     fn threshold(&self) -> LabelChoice {
@@ -163,7 +226,7 @@ impl TwoClasses {
         Ok(classifier_outputs(&self.classes, label, scores))
     }
 
-    /// Weights for both classes: the second score decides, and integer labels are 0 and 1 whatever the file calls them.
+    /// Weights for both classes: the second score decides.
     fn both(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
         let base = match self.base_values.len() {
             2 => Vec::new(),
@@ -183,10 +246,7 @@ impl TwoClasses {
             )?;
             scores = vec![builder.one(node, Op::Unary(UnaryOp::Neg), vec![second], data_type)?, second];
         }
-        let classes: ArrayRef = match self.classes.data_type() {
-            DataType::Utf8 => Arc::clone(&self.classes),
-            _ => Arc::new(Int64Array::from(vec![0, 1])),
-        };
+        let classes = self.labels_of_both();
         let label = label(builder, node, &classes, LabelChoice::Above(0.0), &scores[1..])?;
         let scores = builder.cast(node, &scores, &DataType::Float32)?;
         let scores = self.transform.apply(builder, node, &scores)?;

@@ -3,6 +3,7 @@
 mod encoders;
 mod ensembles;
 mod linear;
+mod partial;
 mod scores;
 mod svm;
 mod trees;

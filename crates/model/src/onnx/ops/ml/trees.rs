@@ -42,7 +42,7 @@ pub(crate) enum Question {
 }
 
 /// Trees as the file has them, numbers in double precision, which holds floats exactly.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RawTrees {
     pub(crate) features: Vec<u32>,
     pub(crate) questions: Vec<Question>,
@@ -65,8 +65,8 @@ pub(crate) fn numbers(builder: &Builder, node: &Node, name: &str) -> Result<Vec<
     Ok(node.floats(name)?.unwrap_or_default().iter().map(|&value| f64::from(value)).collect())
 }
 
-/// Reads the lists of operator sets 1 to 4.
-pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes) -> Result<RawTrees> {
+/// Reads the lists of operator sets 1 to 4, for trees of so many outputs.
+pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes, outputs: usize) -> Result<RawTrees> {
     let list = |name: &str| Ok::<_, crate::error::Error>(node.ints(name)?.unwrap_or_default());
     let (tree_ids, node_ids) = (list("nodes_treeids")?, list("nodes_nodeids")?);
     let count = tree_ids.len();
@@ -104,6 +104,9 @@ pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes) 
         trees.false_children.push(if is_leaf { 0 } else { find(tree_ids[at], no[at])? });
     }
     read_weights(builder, node, attributes, &mut trees, find)?;
+    if outputs == 1 {
+        trees.weigh_each_leaf_once();
+    }
     Ok(trees)
 }
 
@@ -164,6 +167,22 @@ fn read_weights(
 }
 
 impl RawTrees {
+    /// ONNX Runtime reads one weight a leaf, the first one, where there is one output, and takes zero if there is none.
+    fn weigh_each_leaf_once(&mut self) {
+        for (leaf, question) in self.leaves.iter_mut().zip(&self.questions) {
+            if *question == Question::Leaf && leaf.count == 0 {
+                leaf.first = self.weights.len() as u32;
+                self.weights.push((0, 0.0));
+            }
+            leaf.count = leaf.count.min(1) + u32::from(*question == Question::Leaf && leaf.count == 0);
+        }
+    }
+
+    /// The same trees with a score of one for each that there is.
+    pub(crate) fn counting(&self) -> Self {
+        Self { weights: self.weights.iter().map(|&(output, _)| (output, 1.0)).collect(), ..self.clone() }
+    }
+
     /// Number of features that the trees ask about at least.
     pub(crate) fn feature_count(&self) -> usize {
         let asked = self.questions.iter().zip(&self.features).filter(|(question, _)| **question != Question::Leaf);

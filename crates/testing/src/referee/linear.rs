@@ -13,12 +13,15 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// One number for each output: products are added from the first feature to the last, the intercept comes last.
+    /// One number for each output: products are added from the first feature to the last, each with one rounding, then
+    /// comes the intercept. Rows are shorter than a block of features.
     pub(super) fn scores(&self, row: &[f64]) -> Vec<f64> {
-        let single = |x: f64| Precision::Single.round(x);
+        assert!(row.len() <= 256, "one block of features");
         let score = |(coefficients, intercept): (&Vec<f64>, &f64)| {
-            let products = row.iter().zip(coefficients).map(|(x, coefficient)| single(single(*x) * coefficient));
-            single(products.fold(0.0, |sum, product| single(sum + product)) + intercept)
+            let terms = row.iter().zip(coefficients);
+            // The product of two single numbers is exact in double precision, but its sum with a third is not.
+            let sum = terms.fold(0.0_f32, |sum, (x, coefficient)| (*x as f32).mul_add(*coefficient as f32, sum));
+            f64::from(sum + *intercept as f32)
         };
         self.coefficients.iter().zip(&self.intercepts).map(score).collect()
     }

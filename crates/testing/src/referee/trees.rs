@@ -112,7 +112,13 @@ impl Forest {
     /// One number for each output, and `None` for one that no leaf of the row mentions; base values are left out.
     fn sums(&self, row: &[f64], precision: Precision) -> Vec<Option<f64>> {
         let mut sums: Vec<Option<f64>> = vec![None; self.outputs];
-        for (output, weight) in self.trees.iter().flat_map(|tree| tree.leaf(row)) {
+        // Of one output a leaf has one weight: its first, or zero.
+        let weights = |tree: &Tree| match (tree.leaf(row), self.outputs) {
+            ([], 1) => vec![(0, 0.0)],
+            ([first, ..], 1) => vec![*first],
+            (weights, _) => weights.to_vec(),
+        };
+        for (output, weight) in &self.trees.iter().flat_map(weights).collect::<Vec<_>>() {
             let sum = &mut sums[*output];
             *sum = Some(match (*sum, self.aggregate) {
                 (None, Aggregate::Sum | Aggregate::Average) => precision.round(0.0 + weight),
@@ -125,16 +131,17 @@ impl Forest {
         sums
     }
 
-    /// One number for each output.
+    /// One number for each output. A base value counts only where there is a score.
     pub(super) fn scores(&self, row: &[f64], precision: Precision) -> Vec<f64> {
-        let mut scores: Vec<f64> = self.sums(row, precision).into_iter().map(Option::unwrap_or_default).collect();
-        if self.aggregate == Aggregate::Average {
-            scores.iter_mut().for_each(|score| *score = precision.round(*score / self.trees.len() as f64));
-        }
-        for (score, base) in scores.iter_mut().zip(&self.base_values) {
-            *score = precision.round(*score + base);
-        }
-        scores
+        let score = |(at, sum): (usize, Option<f64>)| {
+            let Some(sum) = sum else { return 0.0 };
+            let score = match self.aggregate {
+                Aggregate::Average => precision.round(sum / self.trees.len() as f64),
+                _ => sum,
+            };
+            self.base_values.get(at).map_or(score, |base| precision.round(score + base))
+        };
+        self.sums(row, precision).into_iter().enumerate().map(score).collect()
     }
 
     /// The label and the scores of a classifier.
@@ -142,8 +149,13 @@ impl Forest {
         let Classes { labels, transform, .. } = classes;
         let single = |score: f64| Precision::Single.round(score);
         if labels.len() > 2 {
-            let scores = self.scores(row, precision);
-            let label = labels.at(largest(&scores));
+            let mut sums = self.sums(row, precision);
+            for (sum, base) in sums.iter_mut().zip(&self.base_values) {
+                *sum = Some(precision.round(sum.unwrap_or_default() + base));
+            }
+            let candidates: Vec<f64> = sums.iter().map(|sum| sum.unwrap_or(f64::NEG_INFINITY)).collect();
+            let label = labels.at(largest(&candidates));
+            let scores: Vec<f64> = sums.into_iter().map(Option::unwrap_or_default).collect();
             return Answer { label: Some(label), scores: transform.scores(scores.into_iter().map(single).collect()) };
         }
         let weights = || self.trees.iter().flat_map(Tree::leaves).flatten();

@@ -15,6 +15,7 @@ pub struct Linear {
 impl Linear {
     /// One number for each output: products are added from the first feature to the last, each with one rounding, then
     /// comes the intercept. Rows are shorter than a block of features.
+    #[expect(clippy::disallowed_methods, reason = "a product of matrices rounds a term and its sum once")]
     pub(super) fn scores(&self, row: &[f64]) -> Vec<f64> {
         assert!(row.len() <= 256, "one block of features");
         let score = |(coefficients, intercept): (&Vec<f64>, &f64)| {

@@ -1,8 +1,7 @@
 //! Linear maps over columns.
 //!
-//! The sum of a row runs in the order of the features, in `f32`, each product and its addition rounded once. Features go
-//! in blocks of 256: a block's sum starts at zero and is then added to what was before, the intercept first. That is what
-//! ONNX Runtime's product with a constant matrix does, so that the two agree to the bit.
+//! The sum of a row runs in the order of the features, in `f32`, as [`Rounding`] says; by default as ONNX Runtime's product
+//! with a constant matrix does it, so that the two agree to the bit.
 
 use std::error::Error;
 use std::fmt;
@@ -16,12 +15,24 @@ const PASS_ROWS: usize = 512;
 /// Features whose products are summed before they meet the sum of those before them.
 const BLOCK_FEATURES: usize = 256;
 
+/// How the terms of a sum are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rounding {
+    /// A product and its addition are rounded once. Features go in blocks of 256: a block's sum starts at zero and is then
+    /// added to what was before, the intercept first.
+    #[default]
+    Once,
+    /// A product is rounded, and then its addition: a plain loop over all features, the intercept last.
+    Twice,
+}
+
 /// `scores[j] = intercepts[j] + sum over i of x[i] * weights[i][j]`, summed in the order of the features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
     weights: Vec<f32>,
     intercepts: Vec<f32>,
     features: usize,
+    rounding: Rounding,
 }
 
 impl LinearModel {
@@ -35,7 +46,13 @@ impl LinearModel {
             return Err(LinearError::Shape { weights: weights.len(), outputs });
         }
         let features = weights.len() / outputs;
-        Ok(Self { weights, intercepts, features })
+        Ok(Self { weights, intercepts, features, rounding: Rounding::default() })
+    }
+
+    /// The same model with sums that are rounded so.
+    #[must_use]
+    pub fn with_rounding(self, rounding: Rounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// Number of features.
@@ -261,7 +278,10 @@ impl<'m> Pass<'m> {
     fn add_number(&mut self, values: &[f32]) {
         let weights = self.model.weights_of(self.feature);
         for (sums, &weight) in self.block.chunks_exact_mut(self.rows).zip(weights) {
-            add_product(sums, values, weight);
+            match self.model.rounding {
+                Rounding::Once => add_product(sums, values, weight),
+                Rounding::Twice => sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * weight),
+            }
         }
         self.advance(1);
     }
@@ -270,7 +290,7 @@ impl<'m> Pass<'m> {
     fn add_category(&mut self, categories: usize, codes: &[u32]) {
         let mut first = 0;
         while first < categories {
-            let count = (categories - first).min(BLOCK_FEATURES - self.feature % BLOCK_FEATURES);
+            let count = (categories - first).min(self.block_features() - self.feature % self.block_features());
             self.add_codes(first..first + count, codes);
             self.advance(count);
             first += count;
@@ -292,8 +312,15 @@ impl<'m> Pass<'m> {
 
     fn advance(&mut self, features: usize) {
         self.feature += features;
-        if self.feature.is_multiple_of(BLOCK_FEATURES) {
+        if self.feature.is_multiple_of(self.block_features()) {
             self.end_block();
+        }
+    }
+
+    fn block_features(&self) -> usize {
+        match self.model.rounding {
+            Rounding::Once => BLOCK_FEATURES,
+            Rounding::Twice => usize::MAX,
         }
     }
 
@@ -305,7 +332,7 @@ impl<'m> Pass<'m> {
     }
 
     fn finish(&mut self, outputs: &mut [&mut [f32]], start: usize) {
-        if !self.feature.is_multiple_of(BLOCK_FEATURES) {
+        if !self.feature.is_multiple_of(self.block_features()) {
             self.end_block();
         }
         for (output, total) in outputs.iter_mut().zip(self.total.chunks_exact(self.rows)) {
@@ -379,6 +406,16 @@ mod tests {
         model.evaluate(&[&[1e8, 1.0], &[3.0, 2.0], &[-1e8, 3.0]], &mut [&mut a, &mut b]);
         assert_eq!(a, [(1e8f32 + 3.0) - 1e8 + 1.0, 7.0]);
         assert_eq!(b, [1e9 - 3.0 + 2.0, 10.0]);
+    }
+
+    #[test]
+    fn a_product_is_rounded_with_its_sum_or_before() {
+        let x = 1.0 + f32::EPSILON;
+        let columns = [vec![1.0], vec![x]];
+        let model = LinearModel::try_new(vec![-1.0, x], vec![0.0]).expect("a valid model");
+        assert_eq!(evaluate(&model, &columns, 0..1), [[2.0 * f32::EPSILON + f32::EPSILON * f32::EPSILON]]);
+        let model = model.with_rounding(Rounding::Twice);
+        assert_eq!(evaluate(&model, &columns, 0..1), [[2.0 * f32::EPSILON]]);
     }
 
     #[test]

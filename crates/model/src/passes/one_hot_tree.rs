@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_four_answers() {
         let code_test = |test: Test<f32>, category| {
-            super::code_test(|indicator| test.accepts(indicator, &[1.0, 5.0], &[0b10]), category)
+            code_test(|indicator| test.accepts(indicator, &[1.0, 5.0], &[0b10]), category)
         };
         assert_eq!(code_test(Test::Leq(0.5), 3), Test::Neq(3.0));
         assert!(!code_test(Test::Lt(0.0), 3).accepts(3.0, &[], &[]));

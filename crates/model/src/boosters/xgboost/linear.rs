@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array};
 use arrow::datatypes::DataType;
-use foretell_kernels::linear::LinearModel;
+use foretell_kernels::linear::{LinearModel, Rounding};
 
 use crate::boosters::Assembly;
 use crate::error::Result;
@@ -30,6 +30,7 @@ pub(super) fn margins(
     let mut all: Vec<f32> = biases.iter().map(|bias| bias + intercept).collect();
     all.extend(weights);
     let model = LinearModel::try_new(all, vec![0.0; outputs]).map_err(|error| assembly.malformed(error.to_string()))?;
+    let model = model.with_rounding(Rounding::Twice);
     let number = |number: f32| -> ArrayRef { Arc::new(Float32Array::from(vec![number])) };
     let mut inputs = vec![assembly.one(Op::Constant(number(1.0)), Vec::new(), DataType::Float32)?];
     for column in columns {

@@ -484,7 +484,7 @@ mod tests {
         assert_eq!(inputs, Err(LinearError::Inputs { got: 1, features: 2 }));
     }
 
-    fn evaluate(model: &LinearModel, columns: &[Vec<f32>], rows: std::ops::Range<usize>) -> Vec<Vec<f32>> {
+    fn evaluate(model: &LinearModel, columns: &[Vec<f32>], rows: Range<usize>) -> Vec<Vec<f32>> {
         let columns: Vec<&[f32]> = columns.iter().map(|column| &column[rows.clone()]).collect();
         let mut outputs = vec![vec![0.0; rows.len()]; model.outputs()];
         let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();

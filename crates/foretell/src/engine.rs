@@ -83,7 +83,7 @@ impl Engine {
         let limits = limits(state.config());
         let bytes = fetch(&new.uri, state.runtime_env(), limits.file_bytes).await?;
         let on_null = null_policy(&new.options)?;
-        let load = LoadOptions { limits, features: new.features, on_null, ..LoadOptions::default() };
+        let load = LoadOptions { limits, features: new.features.clone(), on_null, ..LoadOptions::default() };
         let model = Model::from_bytes(&bytes, &load).map_err(|error| refused(&new.uri, error))?;
         check_format(&new, &model)?;
         accept(&model)?;

@@ -2,7 +2,7 @@
 //!
 //! What is no model is called by its name, with what to do instead: people give the wrong file more often than a broken one.
 
-use crate::boosters::xgboost;
+use crate::boosters::{lightgbm, xgboost};
 use crate::encoding::find_key;
 use crate::error::{Error, Result};
 use crate::interface::Reading;
@@ -33,7 +33,7 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
         Format::Onnx => onnx::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
-        Format::LightgbmText => unsupported("LightGBM text", "export it to ONNX with onnxmltools"),
+        Format::LightgbmText => lightgbm::read(bytes, options),
         Format::CatboostJson => unsupported("CatBoost JSON", "save it with `format=\"onnx\"`"),
     }
 }

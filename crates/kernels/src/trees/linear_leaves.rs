@@ -63,13 +63,6 @@ impl<T: Real> LinearLeaves<T> {
         &self.trees
     }
 
-    /// Which features are asked about or take part in the value of a leaf.
-    pub fn used_features(&self) -> Vec<bool> {
-        let mut used = self.trees.used_features();
-        self.terms.iter().for_each(|term| used[term.feature as usize] = true);
-        used
-    }
-
     /// Computes every output column from the feature columns.
     ///
     /// # Panics
@@ -138,7 +131,6 @@ mod tests {
         let (lines, terms) = lines();
         let trees = TreeEnsemble::try_new(parts()).expect("sound parts");
         let linear = LinearLeaves::try_new(trees, lines, terms).expect("sound lines");
-        assert_eq!(linear.used_features(), [true, true]);
         let mut output = [0.0; 4];
         let (first, second) = ([1.0, 2.0, f64::NAN, 0.0], [3.0, f64::NAN, 3.0, f64::NAN]);
         linear.evaluate(&[&first, &second], &mut [&mut output]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float32Array, Float64Array, Int64Array, StringArray};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::DataType;
-use foretell_kernels::trees::{TreeEnsemble, TreeParts};
+use foretell_kernels::trees::{Line, LinearLeaves, Term, TreeEnsemble, TreeError, TreeParts};
 
 use crate::border::MISSING_TEXT;
 use crate::error::{Error, Result};
@@ -145,12 +145,34 @@ impl<'l> Assembly<'l> {
 
     /// The scores of checked trees, one column per output.
     pub(crate) fn trees<T: Precision>(&mut self, parts: TreeParts<T>, inputs: Vec<ColumnId>) -> Result<Vec<ColumnId>> {
-        Limits::check("trees", "trees", parts.roots.len() as u64, self.limits.trees)?;
-        Limits::check("tree nodes", "tree_nodes", parts.nodes.len() as u64, self.limits.tree_nodes)?;
-        let ensemble = TreeEnsemble::try_new(parts).map_err(|error| self.malformed(error.to_string()))?;
-        Limits::check("levels of one tree", "tree_depth", ensemble.depth() as u64, self.limits.tree_depth)?;
+        let ensemble = self.checked(parts)?;
         let types = vec![T::DATA_TYPE; ensemble.outputs()];
         self.push(T::step(ensemble), inputs, types)
+    }
+
+    /// The scores of checked trees whose leaves are linear functions: a line beside every leaf weight.
+    pub(crate) fn linear_trees(
+        &mut self,
+        parts: TreeParts<f64>,
+        (lines, terms): (Vec<Line<f64>>, Vec<Term<f64>>),
+        inputs: Vec<ColumnId>,
+    ) -> Result<Vec<ColumnId>> {
+        let ensemble = self.checked(parts)?;
+        let types = vec![DataType::Float64; ensemble.outputs()];
+        let trees = LinearLeaves::try_new(ensemble, lines, terms).map_err(|error| self.unsound(&error))?;
+        self.push(Op::LinearTrees(Arc::new(trees)), inputs, types)
+    }
+
+    fn checked<T: Precision>(&self, parts: TreeParts<T>) -> Result<TreeEnsemble<T>> {
+        Limits::check("trees", "trees", parts.roots.len() as u64, self.limits.trees)?;
+        Limits::check("tree nodes", "tree_nodes", parts.nodes.len() as u64, self.limits.tree_nodes)?;
+        let ensemble = TreeEnsemble::try_new(parts).map_err(|error| self.unsound(&error))?;
+        Limits::check("levels of one tree", "tree_depth", ensemble.depth() as u64, self.limits.tree_depth)?;
+        Ok(ensemble)
+    }
+
+    fn unsound(&self, error: &TreeError) -> Error {
+        self.malformed(error.to_string())
     }
 
     /// The label that these scores mean.

@@ -115,15 +115,14 @@ mod tests {
 
     #[test]
     fn the_four_answers() {
-        let code_test = |test: Test<f32>, category| {
-            code_test(|indicator| test.accepts(indicator, &[1.0, 5.0], &[0b10]), category)
-        };
-        assert_eq!(code_test(Test::Leq(0.5), 3), Test::Neq(3.0));
-        assert!(!code_test(Test::Lt(0.0), 3).accepts(3.0, &[], &[]));
-        assert_eq!(code_test(Test::Gt(0.0), 3), Test::Eq(3.0));
-        assert_eq!(code_test(Test::Gte(1.0), 0), Test::Eq(0.0));
-        assert!(code_test(Test::Gte(-1.0), 3).accepts(3.0, &[], &[]));
-        assert_eq!(code_test(Test::Member { first: 0, count: 2 }, 7), Test::Eq(7.0));
-        assert_eq!(code_test(Test::Category { first: 0, count: 1 }, 7), Test::Eq(7.0));
+        let of =
+            |test: Test<f32>, category| code_test(|indicator| test.accepts(indicator, &[1.0, 5.0], &[0b10]), category);
+        assert_eq!(of(Test::Leq(0.5), 3), Test::Neq(3.0));
+        assert!(!of(Test::Lt(0.0), 3).accepts(3.0, &[], &[]));
+        assert_eq!(of(Test::Gt(0.0), 3), Test::Eq(3.0));
+        assert_eq!(of(Test::Gte(1.0), 0), Test::Eq(0.0));
+        assert!(of(Test::Gte(-1.0), 3).accepts(3.0, &[], &[]));
+        assert_eq!(of(Test::Member { first: 0, count: 2 }, 7), Test::Eq(7.0));
+        assert_eq!(of(Test::Category { first: 0, count: 1 }, 7), Test::Eq(7.0));
     }
 }

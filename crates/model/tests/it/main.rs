@@ -5,6 +5,7 @@ mod compare;
 mod external;
 mod fixtures;
 mod hostile;
+mod lightgbm;
 mod operators;
 mod properties;
 mod reference;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use foretell_kernels::linear::{FusedLinear, LinearModel};
-use foretell_kernels::trees::TreeEnsemble;
+use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
 
 use super::RowFailures;
 use crate::error::{Error, Result};
@@ -81,6 +81,8 @@ pub(crate) enum Op {
     Trees(Arc<TreeEnsemble>),
     /// k→m (`f64`): as [`Op::Trees`] with thresholds and weights of double precision.
     Trees64(Arc<TreeEnsemble<f64>>),
+    /// k→m (`f64`): sums over trees whose leaves are linear functions.
+    LinearTrees(Arc<LinearLeaves<f64>>),
     /// k→m (`f32`): a kernel with each support vector.
     SupportVectors(Arc<SupportVectors>),
     /// k→p+1 (`f32`, the last `Int64`): the scores of all pairs of classes, and the position of the class they vote for.
@@ -115,6 +117,8 @@ pub(crate) enum UnaryOp {
     IsInf,
     LeakyRelu(f32),
     Log,
+    /// `ln(1 + x)`, exact for small numbers.
+    Log1p,
     Neg,
     Not,
     Reciprocal,
@@ -236,6 +240,7 @@ impl Op {
             Self::Linear(_) => "Linear",
             Self::FusedLinear(_) => "FusedLinear",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
+            Self::LinearTrees(_) => "LinearTrees",
             Self::SupportVectors(_) => "SupportVectors",
             Self::PairwiseScores(_) => "PairwiseScores",
             Self::PairwiseCoupling(_) => "PairwiseCoupling",
@@ -273,6 +278,7 @@ impl Op {
             Self::FusedLinear(model) => linear::run_fused(model, inputs, rows),
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
+            Self::LinearTrees(trees) => trees::run_linear(trees, inputs, rows),
             Self::SupportVectors(vectors) => vectors.run(inputs, rows),
             Self::PairwiseScores(scores) => scores.run(inputs, rows),
             Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),

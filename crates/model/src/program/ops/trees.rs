@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, ArrowPrimitiveType};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use foretell_kernels::real::Real;
-use foretell_kernels::trees::TreeEnsemble;
+use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
 
 use super::columns::{all_values, column};
 use super::{Op, wrong_count};
@@ -44,7 +44,24 @@ pub(super) fn run_double(ensemble: &TreeEnsemble<f64>, inputs: &[ArrayRef], rows
     evaluate::<Float64Type>(ensemble, inputs, rows)
 }
 
+pub(super) fn run_linear(trees: &LinearLeaves<f64>, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    scores::<Float64Type>(trees.trees(), inputs, rows, |columns, outputs| trees.evaluate(columns, outputs))
+}
+
 fn evaluate<T>(ensemble: &TreeEnsemble<T::Native>, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>>
+where
+    T: ArrowPrimitiveType<Native: Real>,
+{
+    scores::<T>(ensemble, inputs, rows, |columns, outputs| ensemble.evaluate(columns, outputs))
+}
+
+/// The output columns that `evaluate` fills.
+fn scores<T>(
+    ensemble: &TreeEnsemble<T::Native>,
+    inputs: &[ArrayRef],
+    rows: usize,
+    evaluate: impl FnOnce(&[&[T::Native]], &mut [&mut [T::Native]]),
+) -> Result<Vec<ArrayRef>>
 where
     T: ArrowPrimitiveType<Native: Real>,
 {
@@ -53,6 +70,6 @@ where
     }
     let columns = all_values::<T>(inputs)?;
     let mut outputs = vec![vec![T::Native::ZERO; rows]; ensemble.outputs()];
-    ensemble.evaluate(&columns, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+    evaluate(&columns, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
     Ok(outputs.into_iter().map(column::<T>).collect())
 }

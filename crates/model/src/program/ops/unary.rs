@@ -47,6 +47,7 @@ where
         UnaryOp::HardSigmoid { alpha, beta } => map::<T>(input, |x| x.hard_sigmoid(alpha, beta)),
         UnaryOp::LeakyRelu(slope) => map::<T>(input, |x| x.leaky_relu(slope)),
         UnaryOp::Log => map::<T>(input, Real::ln),
+        UnaryOp::Log1p => map::<T>(input, FloatFunctions::ln_1p),
         UnaryOp::Reciprocal => map::<T>(input, |x| T::Native::ONE / x),
         UnaryOp::Round => map::<T>(input, FloatFunctions::round),
         UnaryOp::Sigmoid | UnaryOp::Logistic => map::<T>(input, logistic),
@@ -69,6 +70,7 @@ trait FloatFunctions {
     fn ceil(self) -> Self;
     fn cos(self) -> Self;
     fn floor(self) -> Self;
+    fn ln_1p(self) -> Self;
     /// To the nearest integer, halves to the even one.
     fn round(self) -> Self;
     fn sin(self) -> Self;
@@ -88,6 +90,9 @@ macro_rules! float_functions {
             }
             fn floor(self) -> Self {
                 $type::floor(self)
+            }
+            fn ln_1p(self) -> Self {
+                $type::ln_1p(self)
             }
             fn round(self) -> Self {
                 self.round_ties_even()

@@ -2,7 +2,7 @@
 //!
 //! What is no model is called by its name, with what to do instead: people give the wrong file more often than a broken one.
 
-use crate::boosters::{lightgbm, xgboost};
+use crate::boosters::{catboost, lightgbm, xgboost};
 use crate::encoding::find_key;
 use crate::error::{Error, Result};
 use crate::interface::Reading;
@@ -28,13 +28,12 @@ enum Format {
 /// Reads a file with the reader of its format.
 pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     Limits::check("bytes", "file_bytes", bytes.len() as u64, options.limits.file_bytes)?;
-    let unsupported = |format, cure: &str| Err(Error::Unsupported { format, what: format!("cannot be read; {cure}") });
     match recognise(bytes, &options.limits)? {
         Format::Onnx => onnx::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
         Format::LightgbmText => lightgbm::read(bytes, options),
-        Format::CatboostJson => unsupported("CatBoost JSON", "save it with `format=\"onnx\"`"),
+        Format::CatboostJson => catboost::read(bytes, options),
     }
 }
 

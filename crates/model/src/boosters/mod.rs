@@ -5,6 +5,7 @@
 //! library: its encodings, its arithmetic, and what its `predict` returns.
 
 mod assembly;
+pub(crate) mod catboost;
 pub(crate) mod lightgbm;
 mod outcome;
 pub(crate) mod xgboost;

@@ -65,7 +65,10 @@ impl Failure {
     }
 
     fn into_error(self, format: &'static str) -> Error {
-        let path: String = self.path.into_iter().rev().collect();
+        /// Keys and indices that are shown.
+        const SHOWN_MAX: usize = 12;
+        let rest = if self.path.len() > SHOWN_MAX { "..." } else { "" };
+        let path: String = self.path.iter().rev().take(SHOWN_MAX).map(String::as_str).chain([rest]).collect();
         let path = path.trim_start_matches('.');
         match self.cause {
             Cause::Limit(error) => *error,

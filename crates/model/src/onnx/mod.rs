@@ -25,19 +25,28 @@ pub(crate) use decode::malformed;
 pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
 
+use crate::boosters::catboost;
 use crate::error::{Error, Result};
 use crate::interface::Reading;
 use crate::model::LoadOptions;
 use crate::program::{ColumnId, Plan, Program};
 
+/// What CatBoost calls itself in the files that it exports.
+const CATBOOST: &str = "CatBoost";
+
 /// Reads an ONNX file.
 pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     let limits = &options.limits;
     let model = decode::decode(bytes, limits)?;
-    let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_string();
+    let version = match model.producer_name.as_str() {
+        CATBOOST => catboost::version(&model.producer_version),
+        _ => &model.producer_version,
+    };
+    let producer = format!("{} {version}", model.producer_name).trim().to_string();
     let mut builder = builder::Builder::new(limits);
-    // The converters of LightGBM and XGBoost; both train with missing values and find a branch for them.
-    builder.producer_knows_missing = model.producer_name.eq_ignore_ascii_case("onnxmltools");
+    // The converters of LightGBM and XGBoost, and CatBoost; all train with missing values and find a branch for them.
+    let knowing = ["onnxmltools", CATBOOST];
+    builder.producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
     let lowered = lower::lower_model(&mut builder, &model, options)?;
     let nulls = nulls::null_policies(&builder, &lowered);
     let interface = interface::interface(&builder.origins, &builder.program, lowered, &nulls, producer)?;

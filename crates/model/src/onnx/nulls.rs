@@ -2,9 +2,9 @@
 //!
 //! A feature's NULL is "missing" when it may be NaN and every way it takes ends in a step that understands NaN: an imputer
 //! that replaces NaN, or trees with a branch for missing values. On the way it may be copied, converted between floats and
-//! scaled. A feature that nothing asks about may be missing, too. Trees have such a branch when any of their nodes sends missing values to the true child, or when the file comes
-//! from the converters of LightGBM and XGBoost, which train one for every node. Whatever else a feature meets, its NULL
-//! makes the answer NULL.
+//! scaled. A feature that nothing asks about may be missing, too. Trees have such a branch when any of their nodes sends
+//! missing values to the true child, or when the file comes from the converters of LightGBM and XGBoost or from CatBoost,
+//! which train one for every node. Whatever else a feature meets, its NULL makes the answer NULL.
 
 use super::builder::Builder;
 use super::fact::Fact;

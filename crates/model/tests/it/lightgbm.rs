@@ -178,7 +178,7 @@ fn more_than_the_limits_allow() {
     assert_snapshot!(within(|limits| limits.features = 2), @"the model has 7 features, the limit is 2; raise it with `SET foretell.limit_features = ...` if you trust the file");
     assert_snapshot!(within(|limits| limits.classes = 2), @"the model has 3 classes, the limit is 2; raise it with `SET foretell.limit_classes = ...` if you trust the file");
     assert_snapshot!(within(|limits| limits.string_bytes = 20), @"the model has 134 bytes of strings, the limit is 20; raise it with `SET foretell.limit_string_bytes = ...` if you trust the file");
-    assert_snapshot!(within(|limits| limits.file_bytes = 2000), @"the model has 9894 bytes, the limit is 2000; raise it with `SET foretell.limit_file_bytes = ...` if you trust the file");
+    assert_snapshot!(within(|limits| limits.file_bytes = 2000), @"the model has 7428 bytes, the limit is 2000; raise it with `SET foretell.limit_file_bytes = ...` if you trust the file");
 }
 
 #[test]

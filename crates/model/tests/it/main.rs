@@ -1,6 +1,7 @@
 //! Models through `Model::run`, compared with ONNX Runtime, or with the library whose file it is.
 
 mod border;
+mod catboost;
 mod compare;
 mod external;
 mod fixtures;

@@ -7,6 +7,7 @@
 mod across;
 mod binary;
 mod cast;
+mod city;
 mod columns;
 mod encode;
 mod gather;
@@ -15,6 +16,7 @@ mod label;
 mod linear;
 mod pack;
 mod reduce;
+mod statistics;
 mod support;
 mod trees;
 mod unary;
@@ -33,6 +35,7 @@ use crate::error::{Error, Result};
 pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
 pub(crate) use pack::packed_type;
+pub(crate) use statistics::{CategoryStatistics, KeyElement};
 pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
 pub(crate) use trees::Precision;
 
@@ -73,6 +76,10 @@ pub(crate) enum Op {
     OneHot(Arc<OneHot>),
     /// 1→1 (`UInt32`): the position of the category, or [`encode::NO_CATEGORY`]; what [`Op::OneHot`] spreads over columns.
     CategoryCode(Arc<OneHot>),
+    /// 1→1 (`f64`): what CatBoost makes of a text that is a category.
+    CategoryHash,
+    /// k→m (`f64`): numbers that CatBoost kept for categories and combinations of them.
+    CategoryStatistics(Arc<CategoryStatistics>),
     /// k→m (`f32`): a linear map, before any post transform.
     Linear(Arc<LinearModel>),
     /// k→m (`f32`): a linear map over inputs that are imputed, scaled or category codes.
@@ -237,6 +244,8 @@ impl Op {
             Self::Lookup(_) => "Lookup",
             Self::OneHot(_) => "OneHot",
             Self::CategoryCode(_) => "CategoryCode",
+            Self::CategoryHash => "CategoryHash",
+            Self::CategoryStatistics(_) => "CategoryStatistics",
             Self::Linear(_) => "Linear",
             Self::FusedLinear(_) => "FusedLinear",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
@@ -274,6 +283,8 @@ impl Op {
             Self::Lookup(table) => Ok(vec![table.run(one(inputs)?)?]),
             Self::OneHot(one_hot) => one_hot.indicators(one(inputs)?, failures),
             Self::CategoryCode(one_hot) => Ok(vec![one_hot.codes(one(inputs)?, failures)?]),
+            Self::CategoryHash => Ok(vec![statistics::hashes(one(inputs)?)?]),
+            Self::CategoryStatistics(statistics) => statistics.run(inputs, rows),
             Self::Linear(model) => linear::run(model, inputs, rows),
             Self::FusedLinear(model) => linear::run_fused(model, inputs, rows),
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),

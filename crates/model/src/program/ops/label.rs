@@ -1,12 +1,13 @@
 //! The label of a classifier.
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;
 
 use super::columns::{all_values, for_float, for_number};
 use super::reduce::positions;
 use super::{wrong_count, wrong_type};
 use crate::error::Result;
+use crate::program::RowFailures;
 
 /// How a classifier of ai.onnx.ml turns scores into a label.
 #[derive(Debug, Clone)]
@@ -21,14 +22,22 @@ pub(crate) struct LabelRule {
 pub(crate) enum LabelChoice {
     /// The largest score; the first one wins a tie.
     ArgMax,
+    /// As many scores as Boolean columns behind them: the largest score of those that a row has. A row without any is
+    /// refused.
+    ArgMaxOfScored,
     /// One score: the second class where `score > threshold`, else the first.
     Above(f32),
 }
 
 impl LabelRule {
-    pub(super) fn run(&self, scores: &[ArrayRef]) -> Result<ArrayRef> {
+    pub(super) fn run(&self, inputs: &[ArrayRef], failures: &mut RowFailures) -> Result<ArrayRef> {
+        let (scores, scored) = match self.choice {
+            LabelChoice::ArgMaxOfScored => inputs.split_at(inputs.len() / 2),
+            _ => (inputs, &[][..]),
+        };
         let (expected, classes) = match self.choice {
             LabelChoice::ArgMax => (scores.len().max(1), scores.len()),
+            LabelChoice::ArgMaxOfScored => (scored.len().max(1), scores.len()),
             LabelChoice::Above(_) => (1, 2),
         };
         if scores.len() != expected {
@@ -40,27 +49,53 @@ impl LabelRule {
         let data_type = scores[0].data_type();
         let positions = for_float!(
             data_type,
-            T => self.positions(&all_values::<T>(scores)?),
+            T => self.positions(&all_values::<T>(scores)?, scored, failures)?,
             _ => return Err(wrong_type("the label", data_type))
         );
         Ok(take(&self.classes, &UInt32Array::from(positions), None)?)
     }
 
-    fn positions<N: Into<f64> + Copy + PartialOrd>(&self, scores: &[&[N]]) -> Vec<u32> {
+    fn positions<N: Into<f64> + Copy + PartialOrd>(
+        &self,
+        scores: &[&[N]],
+        scored: &[ArrayRef],
+        failures: &mut RowFailures,
+    ) -> Result<Vec<u32>> {
         match self.choice {
-            LabelChoice::ArgMax => positions(scores, |x, best| x > best).into_iter().map(|at| at as u32).collect(),
+            LabelChoice::ArgMax => Ok(positions(scores, |x, best| x > best).into_iter().map(|at| at as u32).collect()),
+            LabelChoice::ArgMaxOfScored => positions_of_scored(scores, scored, failures),
             LabelChoice::Above(threshold) => {
-                scores[0].iter().map(|&score| u32::from(score.into() > f64::from(threshold))).collect()
+                Ok(scores[0].iter().map(|&score| u32::from(score.into() > f64::from(threshold))).collect())
             }
         }
     }
+}
+
+fn positions_of_scored<N: Copy + PartialOrd>(
+    scores: &[&[N]],
+    scored: &[ArrayRef],
+    failures: &mut RowFailures,
+) -> Result<Vec<u32>> {
+    let mut best: Vec<Option<(u32, N)>> = vec![None; scores[0].len()];
+    for (at, (scores, scored)) in scores.iter().zip(scored).enumerate() {
+        let scored = scored.as_boolean_opt().ok_or_else(|| wrong_type("a condition", scored.data_type()))?;
+        for ((best, &score), has_score) in best.iter_mut().zip(*scores).zip(scored.values()) {
+            if has_score && best.is_none_or(|(_, greatest)| score > greatest) {
+                *best = Some((at as u32, score));
+            }
+        }
+    }
+    for (row, _) in best.iter().enumerate().filter(|(_, best)| best.is_none()) {
+        failures.refuse(row, || String::from("no tree has a weight for any class"));
+    }
+    Ok(best.into_iter().map(|best| best.map_or(0, |(at, _)| at)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{AsArray, Float32Array, StringArray};
+    use arrow::array::{BooleanArray, Float32Array, StringArray};
 
     use super::*;
 
@@ -68,12 +103,30 @@ mod tests {
     fn labels_by_the_largest_score_and_by_a_threshold() {
         let classes: ArrayRef = Arc::new(StringArray::from(vec!["no", "yes"]));
         let column = |values: &[f32]| -> ArrayRef { Arc::new(Float32Array::from(values.to_vec())) };
+        let mut failures = RowFailures::default();
         let rule = LabelRule { classes, choice: LabelChoice::ArgMax };
-        let labels = rule.run(&[column(&[0.5, 0.2]), column(&[0.5, 0.8])]).expect("scores");
+        let labels = rule.run(&[column(&[0.5, 0.2]), column(&[0.5, 0.8])], &mut failures).expect("scores");
         assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["no", "yes"]));
         let rule = LabelRule { choice: LabelChoice::Above(0.5), ..rule };
-        let labels = rule.run(&[column(&[0.5, 0.8, f32::NAN])]).expect("scores");
+        let labels = rule.run(&[column(&[0.5, 0.8, f32::NAN])], &mut failures).expect("scores");
         assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["no", "yes", "no"]));
-        assert!(rule.run(&[]).is_err());
+        assert!(rule.run(&[], &mut failures).is_err() && failures.is_empty());
+    }
+    #[test]
+    fn a_class_without_a_score_does_not_win() {
+        let classes: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let scores = |values: &[f32]| -> ArrayRef { Arc::new(Float32Array::from(values.to_vec())) };
+        let flags = |values: &[bool]| -> ArrayRef { Arc::new(BooleanArray::from(values.to_vec())) };
+        let rule = LabelRule { classes, choice: LabelChoice::ArgMaxOfScored };
+        let columns = [
+            scores(&[0.0, 2.0, 0.0]),
+            scores(&[f32::NEG_INFINITY, 1.0, 0.0]),
+            flags(&[false, true, false]),
+            flags(&[true, true, false]),
+        ];
+        let mut failures = RowFailures::default();
+        let labels = rule.run(&columns, &mut failures).expect("scores and flags");
+        assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["b", "a", "a"]));
+        assert_eq!(failures.first().map(|(row, _)| row), Some(2));
     }
 }

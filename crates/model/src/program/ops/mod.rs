@@ -293,7 +293,7 @@ impl Op {
             Self::SupportVectors(vectors) => vectors.run(inputs, rows),
             Self::PairwiseScores(scores) => scores.run(inputs, rows),
             Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),
-            Self::Label(rule) => Ok(vec![rule.run(inputs)?]),
+            Self::Label(rule) => Ok(vec![rule.run(inputs, failures)?]),
             Self::Pack => Ok(vec![pack::pack(inputs)?]),
             Self::Unpack => pack::unpack(one(inputs)?),
             Self::Island(island) => island.run(inputs, rows),
@@ -308,6 +308,7 @@ impl Op {
             Self::Cast(to) => *to != DataType::Utf8 && inputs.any(|from| *from == DataType::Utf8),
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
+            Self::Label(rule) => rule.choice == LabelChoice::ArgMaxOfScored,
             Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
             _ => false,
         }

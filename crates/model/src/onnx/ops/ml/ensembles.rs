@@ -1,32 +1,24 @@
-//! The tree operators: which scores they give, and what their labels are.
-//!
-//! A classifier of two labels follows ONNX Runtime: if the file has weights for one class only, that score alone decides,
-//! against 0.5 when no weight is negative (it is a probability) and else against 0.
+//! TreeEnsembleRegressor, and TreeEnsemble of operator set 5: trees whose scores are the answer.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, UInt8Type};
 use foretell_kernels::trees::{Aggregate, Leaf, Test};
 
-use super::partial;
-use super::scores::{PostTransform, class_labels, classifier_outputs, label, matrix};
-use super::trees::{CLASSES, Ensemble, Question, RawTrees, TARGETS, feature, numbers, push, read};
+use super::scores::{PostTransform, matrix};
+use super::trees::{Ensemble, Question, RawTrees, TARGETS, feature, numbers, push, read, score_or_zero, scored};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::Fact;
 use crate::onnx::node::Node;
 use crate::onnx::ops::axes::input;
-use crate::onnx::ops::broadcast::Element;
-use crate::onnx::ops::elementwise::binary_column;
-use crate::program::{BinaryOp, ColumnId, LabelChoice, Op, UnaryOp};
+use crate::program::ColumnId;
 
 /// TreeEnsembleRegressor.
 pub(crate) fn regressor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let targets = usize::try_from(node.int_or("n_targets", 1)?).unwrap_or(0);
-    let trees = read(builder, node, &TARGETS, targets)?;
+    let fact = input(node, inputs, 0)?;
+    let trees = read(builder, node, &TARGETS, targets, fact.data_type())?;
     let aggregate = match node.text("aggregate_function")?.unwrap_or("SUM") {
         "SUM" => Aggregate::Sum,
         "AVERAGE" => Aggregate::Average,
@@ -36,12 +28,13 @@ pub(crate) fn regressor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
     };
     let base_values = numbers(builder, node, "base_values")?;
     let ensemble = Ensemble { trees: &trees, outputs: targets, aggregate, base_values: &base_values };
-    let fact = input(node, inputs, 0)?;
-    let partial = !base_values.is_empty() && (0..targets as u32).any(|target| !trees.always_scores(target));
-    let scores = match partial {
-        true => partial::targets(builder, node, fact, &ensemble)?,
-        false => push(builder, node, fact, &ensemble)?,
-    };
+    let mut scores = push(builder, node, fact, &ensemble)?;
+    if !base_values.is_empty() {
+        // A target without a score is 0, whatever its base value.
+        for (score, scored) in scores.iter_mut().zip(scored(builder, node, fact, &trees, targets)?) {
+            *score = score_or_zero(builder, node, *score, scored)?;
+        }
+    }
     finish_targets(builder, node, &scores, PostTransform::of(node)?, &DataType::Float32)
 }
 
@@ -67,195 +60,6 @@ fn finish_targets(
     let mut block = matrix(columns);
     block.data_type = data_type.clone();
     Ok(vec![Fact::Block(block)])
-}
-
-/// TreeEnsembleClassifier.
-pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
-    let classes = class_labels(builder, node, "classlabels_int64s", "classlabels_strings")?;
-    let trees = read(builder, node, &CLASSES, classes.len())?;
-    let base_values = numbers(builder, node, "base_values")?;
-    let transform = PostTransform::of(node)?;
-    let fact = input(node, inputs, 0)?;
-    match classes.len() {
-        1 => one_class(builder, node, fact, &classes, &trees, &base_values),
-        2 => TwoClasses { classes, trees, base_values, transform }.lower(builder, node, fact),
-        outputs => {
-            let negative = trees.weights.iter().any(|(_, weight)| *weight <= 0.0);
-            let unscored = (0..outputs as u32).any(|output| !trees.always_scores(output));
-            if negative && unscored && base_values.is_empty() {
-                // Their label depends on which classes a row has a score for.
-                return partial::several(builder, node, fact, &trees, &classes, transform);
-            }
-            let ensemble = Ensemble { trees: &trees, outputs, aggregate: Aggregate::Sum, base_values: &base_values };
-            let scores = push(builder, node, fact, &ensemble)?;
-            let label = label(builder, node, &classes, LabelChoice::ArgMax, &scores)?;
-            let scores = builder.cast(node, &scores, &DataType::Float32)?;
-            let scores = transform.apply(builder, node, &scores)?;
-            Ok(classifier_outputs(&classes, label, scores))
-        }
-    }
-}
-
-/// A classifier of one label: its only score says whether it is 1 or 0, whatever the file calls it.
-fn one_class(
-    builder: &mut Builder,
-    node: &Node,
-    fact: &Fact,
-    classes: &ArrayRef,
-    trees: &RawTrees,
-    base_values: &[f64],
-) -> Result<Vec<Fact>> {
-    let base = base_values.last().copied();
-    let ensemble = Ensemble { trees, outputs: 1, aggregate: Aggregate::Sum, base_values: base.as_slice() };
-    let scores = push(builder, node, fact, &ensemble)?;
-    let labels: ArrayRef = match classes.data_type() {
-        DataType::Utf8 => arrow::compute::concat(&[classes.as_ref(), classes.as_ref()])?,
-        _ => Arc::new(Int64Array::from(vec![0, 1])),
-    };
-    let label = label(builder, node, &labels, LabelChoice::Above(0.0), &scores)?;
-    let transform = PostTransform::of(node)?;
-    let mut scores = builder.cast(node, &scores, &DataType::Float32)?;
-    if base_values.len() == 2 {
-        // Two base values make it the score of a second class; what is left is the first one's, its opposite.
-        scores.insert(0, builder.one(node, Op::Unary(UnaryOp::Neg), scores.clone(), DataType::Float32)?);
-        scores = transform.apply(builder, node, &scores)?;
-        scores.truncate(1);
-    } else if transform == PostTransform::Probit {
-        scores = vec![builder.one(node, Op::Unary(UnaryOp::Probit), scores, DataType::Float32)?];
-    }
-    Ok(classifier_outputs(&labels, label, scores))
-}
-
-/// A classifier of two labels.
-struct TwoClasses {
-    classes: ArrayRef,
-    trees: RawTrees,
-    base_values: Vec<f64>,
-    transform: PostTransform,
-}
-
-impl TwoClasses {
-    fn lower(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
-        let scored: HashSet<u32> = self.trees.weights.iter().map(|(output, _)| *output).collect();
-        if scored.is_empty() || scored.iter().any(|&output| output > 1) {
-            return Err(node.malformed("no weights, or some for a class that is not there"));
-        }
-        let always = [self.trees.always_scores(0), self.trees.always_scores(1)];
-        if (0..2).any(|output| scored.contains(&output) && !always[output as usize]) {
-            return self.partial(builder, node, fact, scored.len() == 1);
-        }
-        match (scored.len(), always[1]) {
-            (1, false) => self.first_only(builder, node, fact),
-            (1, true) => self.second_only(builder, node, fact),
-            _ => self.both(builder, node, fact),
-        }
-    }
-
-    /// True if the weights are those of a probability.
-    fn of_probability(&self) -> bool {
-        self.trees.weights.iter().all(|(_, weight)| *weight >= 0.0)
-    }
-
-    /// Some rows have no score for a class that others have one for.
-    fn partial(&self, builder: &mut Builder, node: &Node, fact: &Fact, one_scored: bool) -> Result<Vec<Fact>> {
-        let classes = if one_scored { Arc::clone(&self.classes) } else { self.labels_of_both() };
-        let alone_is_probability = match (one_scored, self.base_values.len()) {
-            (true, _) => Some(self.of_probability()),
-            (false, 1) => None,
-            (false, _) => Some(false),
-        };
-        let two = partial::TwoClasses {
-            classes: &classes,
-            trees: &self.trees,
-            base_values: &self.base_values,
-            transform: self.transform,
-            threshold: if one_scored { self.threshold() } else { LabelChoice::Above(0.0) },
-            alone_is_probability,
-        };
-        two.lower(builder, node, fact)
-    }
-
-    /// Where both classes have weights, integer labels are 0 and 1 whatever the file calls them.
-    fn labels_of_both(&self) -> ArrayRef {
-        match self.classes.data_type() {
-            DataType::Utf8 => Arc::clone(&self.classes),
-            _ => Arc::new(Int64Array::from(vec![0, 1])),
-        }
-    }
-
-    fn threshold(&self) -> LabelChoice {
-        LabelChoice::Above(if self.of_probability() { 0.5 } else { 0.0 })
-    }
-
-    /// Scores with these base values, one output or two.
-    fn scores(&self, builder: &mut Builder, node: &Node, fact: &Fact, base_values: &[f64]) -> Result<Vec<ColumnId>> {
-        let outputs = self.trees.weights.iter().map(|(output, _)| *output as usize + 1).max().unwrap_or(1);
-        let mut base = base_values.to_vec();
-        base.resize(if base.is_empty() { 0 } else { outputs }, 0.0);
-        let ensemble = Ensemble { trees: &self.trees, outputs, aggregate: Aggregate::Sum, base_values: &base };
-        push(builder, node, fact, &ensemble)
-    }
-
-    /// Weights for the first class only, which then stand for the second one.
-    fn first_only(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
-        let base = self.base_values.first().copied();
-        let scores = self.scores(builder, node, fact, base.as_slice())?;
-        let label = label(builder, node, &self.classes, self.threshold(), &scores)?;
-        let score = builder.cast(node, &scores, &DataType::Float32)?[0];
-        let scores = match self.base_values.len() {
-            // Two base values make two scores; the second class has no weights, and so none.
-            2 => {
-                let nothing = zero(builder, node)?;
-                self.transform.apply(builder, node, &[score, nothing])?
-            }
-            _ => self.transform.spread(builder, node, score, self.of_probability())?,
-        };
-        Ok(classifier_outputs(&self.classes, label, scores))
-    }
-
-    /// Weights for the second class only.
-    fn second_only(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
-        if self.base_values.len() == 2 {
-            return Err(node.unsupported("two base values, but weights for the second class only"));
-        }
-        let scores = self.scores(builder, node, fact, &[])?;
-        let label = label(builder, node, &self.classes, self.threshold(), &scores[1..])?;
-        let score = builder.cast(node, &scores[1..], &DataType::Float32)?[0];
-        let nothing = zero(builder, node)?;
-        let scores = self.transform.apply(builder, node, &[nothing, score])?;
-        Ok(classifier_outputs(&self.classes, label, scores))
-    }
-
-    /// Weights for both classes: the second score decides.
-    fn both(&self, builder: &mut Builder, node: &Node, fact: &Fact) -> Result<Vec<Fact>> {
-        let base = match self.base_values.len() {
-            2 => Vec::new(),
-            _ => self.base_values.clone(),
-        };
-        let mut scores = self.scores(builder, node, fact, &base)?;
-        if let [_, base] = self.base_values[..] {
-            let data_type = builder.program.data_type(scores[0]).clone();
-            let base = arrow::compute::cast(&arrow::array::Float64Array::from(vec![base]), &data_type)?;
-            let second = binary_column(
-                builder,
-                node,
-                BinaryOp::Add,
-                &Element::Value(base),
-                &Element::Column(scores[0]),
-                &data_type,
-            )?;
-            scores = vec![builder.one(node, Op::Unary(UnaryOp::Neg), vec![second], data_type)?, second];
-        }
-        let classes = self.labels_of_both();
-        let label = label(builder, node, &classes, LabelChoice::Above(0.0), &scores[1..])?;
-        let scores = builder.cast(node, &scores, &DataType::Float32)?;
-        let scores = self.transform.apply(builder, node, &scores)?;
-        Ok(classifier_outputs(&classes, label, scores))
-    }
-}
-
-fn zero(builder: &mut Builder, node: &Node) -> Result<ColumnId> {
-    builder.constant(node, Arc::new(arrow::array::Float32Array::from(vec![0.0])))
 }
 
 /// TreeEnsemble of operator set 5.

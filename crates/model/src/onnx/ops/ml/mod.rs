@@ -3,9 +3,9 @@
 mod encoders;
 mod ensembles;
 mod linear;
-mod partial;
 mod scores;
 mod svm;
+mod tree_classifier;
 mod trees;
 mod zip_map;
 
@@ -31,7 +31,7 @@ pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
         "SVMRegressor" => svm::regressor(builder, node, inputs)?,
         "Scaler" => encoders::scaler(builder, node, inputs)?,
         "TreeEnsemble" => ensembles::ensemble(builder, node, inputs)?,
-        "TreeEnsembleClassifier" => ensembles::classifier(builder, node, inputs)?,
+        "TreeEnsembleClassifier" => tree_classifier::classifier(builder, node, inputs)?,
         "TreeEnsembleRegressor" => ensembles::regressor(builder, node, inputs)?,
         "ZipMap" => zip_map::zip_map(builder, node, inputs)?,
         _ => return Ok(None),

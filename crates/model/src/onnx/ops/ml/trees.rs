@@ -1,11 +1,12 @@
 //! TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble: the file's lists become checked ensembles.
 
-use arrow::array::AsArray;
+use std::collections::HashMap;
+
+use arrow::array::{AsArray, Float32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use foretell_kernels::real::Real;
 use foretell_kernels::trees::{Aggregate, Branch, Leaf, LeafWeight, Node as TreeNode, Test, TreeEnsemble, TreeParts};
-use std::collections::HashMap;
 
 use super::scores::features;
 use crate::error::Result;
@@ -65,8 +66,14 @@ pub(crate) fn numbers(builder: &Builder, node: &Node, name: &str) -> Result<Vec<
     Ok(node.floats(name)?.unwrap_or_default().iter().map(|&value| f64::from(value)).collect())
 }
 
-/// Reads the lists of operator sets 1 to 4, for trees of so many outputs.
-pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes, outputs: usize) -> Result<RawTrees> {
+/// Reads the lists of operator sets 1 to 4 for trees with so many outputs over features of this type.
+pub(crate) fn read(
+    builder: &Builder,
+    node: &Node,
+    attributes: &LeafAttributes,
+    outputs: usize,
+    data_type: Option<&DataType>,
+) -> Result<RawTrees> {
     let list = |name: &str| Ok::<_, crate::error::Error>(node.ints(name)?.unwrap_or_default());
     let (tree_ids, node_ids) = (list("nodes_treeids")?, list("nodes_nodeids")?);
     let count = tree_ids.len();
@@ -105,8 +112,9 @@ pub(crate) fn read(builder: &Builder, node: &Node, attributes: &LeafAttributes, 
     }
     read_weights(builder, node, attributes, &mut trees, find)?;
     if outputs == 1 {
-        trees.weigh_each_leaf_once();
+        trees.keep_one_weight(&thresholds);
     }
+    trees.join_sets(if data_type == Some(&DataType::Float64) { u64::BITS } else { u32::BITS });
     Ok(trees)
 }
 
@@ -167,20 +175,43 @@ fn read_weights(
 }
 
 impl RawTrees {
-    /// ONNX Runtime reads one weight a leaf, the first one, where there is one output, and takes zero if there is none.
-    fn weigh_each_leaf_once(&mut self) {
-        for (leaf, question) in self.leaves.iter_mut().zip(&self.questions) {
-            if *question == Question::Leaf && leaf.count == 0 {
-                leaf.first = self.weights.len() as u32;
-                self.weights.push((0, 0.0));
-            }
-            leaf.count = leaf.count.min(1) + u32::from(*question == Question::Leaf && leaf.count == 0);
+    /// For a single output ONNX Runtime takes the first weight of a leaf whatever output it names, and for a leaf without
+    /// weights the value that inner nodes have for their threshold.
+    fn keep_one_weight(&mut self, values: &[f64]) {
+        let mut kept = Vec::new();
+        for (at, leaf) in self.leaves.iter_mut().enumerate().filter(|(at, _)| self.questions[*at] == Question::Leaf) {
+            let weight = self.weights.get(leaf.first as usize).filter(|_| leaf.count > 0);
+            *leaf = Leaf { first: kept.len() as u32, count: 1 };
+            kept.push((0, weight.map_or(values[at], |(_, weight)| *weight)));
         }
+        self.weights = kept;
     }
 
-    /// The same trees with a score of one for each that there is.
-    pub(crate) fn counting(&self) -> Self {
-        Self { weights: self.weights.iter().map(|&(output, _)| (output, 1.0)).collect(), ..self.clone() }
+    /// ONNX Runtime makes one question of a chain of `x == category`, for categories that fit a mask of so many bits. Where
+    /// a missing value goes is then up to the first of them.
+    fn join_sets(&mut self, bits: u32) {
+        let category = |at: usize| match self.questions[at] {
+            Question::Test(Test::Eq(value)) if value.fract() == 0.0 => (1.0..=f64::from(bits)).contains(&value),
+            _ => false,
+        };
+        let is_next = |at: usize, next: usize| {
+            let same_child = self.true_children[next] == self.true_children[at];
+            category(at) && category(next) && self.features[next] == self.features[at] && same_child
+        };
+        let next: Vec<Option<usize>> = (0..self.questions.len())
+            .map(|at| Some(self.false_children[at] as usize).filter(|&next| is_next(at, next)))
+            .collect();
+        let mut is_first = vec![true; next.len()];
+        next.iter().flatten().for_each(|&next| is_first[next] = false);
+        let mut is_joined = vec![false; next.len()];
+        for first in (0..next.len()).filter(|&at| is_first[at]) {
+            let mut at = first;
+            // Each node joins once: what a hostile file says need not be a chain.
+            while let Some(joined) = next[at].filter(|&next| !std::mem::replace(&mut is_joined[next], true)) {
+                self.missing_tracks_true[joined] = self.missing_tracks_true[first];
+                at = joined;
+            }
+        }
     }
 
     /// Number of features that the trees ask about at least.
@@ -239,6 +270,60 @@ impl RawTrees {
             outputs: shape.1,
             base_values: base_values.iter().map(|&base| convert(base)).collect(),
             aggregate,
+        }
+    }
+}
+
+/// Whether a row has a score for an output: not so if it meets no weight for it in any tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Scored {
+    Always,
+    Never,
+    /// Where this Boolean column says so.
+    Sometimes(ColumnId),
+}
+
+/// Whether rows have scores for each output. That takes a second look at the trees if some rows have, and some have not.
+pub(crate) fn scored(
+    builder: &mut Builder,
+    node: &Node,
+    fact: &Fact,
+    trees: &RawTrees,
+    outputs: usize,
+) -> Result<Vec<Scored>> {
+    let mut scored = vec![Scored::Never; outputs];
+    for &(output, _) in &trees.weights {
+        if let Some(scored) = scored.get_mut(output as usize).filter(|scored| **scored == Scored::Never) {
+            *scored = Scored::Always;
+        }
+    }
+    let open: Vec<usize> = (0..outputs)
+        .filter(|&output| scored[output] == Scored::Always && !trees.always_scores(output as u32))
+        .collect();
+    if open.is_empty() {
+        return Ok(scored);
+    }
+    let mut counting = trees.clone();
+    counting.weights.iter_mut().for_each(|(_, weight)| *weight = 1.0);
+    let ensemble = Ensemble { trees: &counting, outputs, aggregate: Aggregate::Sum, base_values: &[] };
+    let counts = push(builder, node, fact, &ensemble)?;
+    for output in open {
+        let count = builder.cast(node, &[counts[output]], &DataType::Boolean)?;
+        scored[output] = Scored::Sometimes(count[0]);
+    }
+    Ok(scored)
+}
+
+/// The scores, or 0 where a row has none.
+pub(crate) fn score_or_zero(builder: &mut Builder, node: &Node, score: ColumnId, scored: Scored) -> Result<ColumnId> {
+    let data_type = builder.program.data_type(score).clone();
+    let zero = |builder: &mut Builder| builder.constant(node, cast(&Float32Array::from(vec![0.0]), &data_type)?);
+    match scored {
+        Scored::Always => Ok(score),
+        Scored::Never => zero(builder),
+        Scored::Sometimes(has_score) => {
+            let zero = zero(builder)?;
+            builder.one(node, Op::Select, vec![has_score, score, zero], data_type.clone())
         }
     }
 }

@@ -48,6 +48,8 @@ pub trait Real:
     fn next_down(self) -> Self;
     /// The integer part; zero for negative numbers and NaN, the greatest integer for what is larger.
     fn integer_part(self) -> u64;
+    /// The integer part if it fits 32 bits, else the least integer of 32 bits, as C cuts it on x86-64.
+    fn cut_to_i32(self) -> Self;
     /// Whether this is no number.
     fn is_nan(self) -> bool;
     /// The nearest value to a count.
@@ -96,6 +98,12 @@ macro_rules! real {
                 self as u64
             }
 
+            fn cut_to_i32(self) -> Self {
+                const END: $type = 2_147_483_648.0;
+                let whole = self.trunc();
+                if (-END..END).contains(&whole) { whole } else { -END }
+            }
+
             fn is_nan(self) -> bool {
                 $type::is_nan(self)
             }
@@ -109,3 +117,19 @@ macro_rules! real {
 
 real!(f32, libm::erff);
 real!(f64, libm::erf);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_cut_as_in_c() {
+        const LEAST: f64 = -2_147_483_648.0;
+        for (x, whole) in [(1.9, 1.0), (-1.9, -1.0), (-0.5, 0.0), (2e9, 2e9), (LEAST - 0.5, LEAST), (3e9, LEAST)] {
+            assert_eq!(x.cut_to_i32(), whole);
+        }
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2_147_483_648.0] {
+            assert_eq!(x.cut_to_i32(), LEAST as f32);
+        }
+    }
+}

@@ -66,6 +66,14 @@ pub enum Test<T> {
         /// Number of values.
         count: u32,
     },
+    /// `x`, cut to an integer of 32 bits as C does it on x86-64 (what does not fit becomes the least one), equals one of
+    /// `count` values from `first` on in [`TreeParts::members`], which are sorted.
+    IntegerMember {
+        /// Index of the first value.
+        first: u32,
+        /// Number of values.
+        count: u32,
+    },
     /// The integer part of `x` is a category of a set: bit `n` of the `count` words from `first` on in
     /// [`TreeParts::category_bits`] stands for category `n`. What lies above `-1` has the integer part 0; a smaller value
     /// and NaN belong to no set.
@@ -117,7 +125,7 @@ pub struct TreeParts<T> {
     pub roots: Vec<u32>,
     /// Weights of all leaves.
     pub leaf_weights: Vec<LeafWeight<T>>,
-    /// The values of all [`Test::Member`] sets.
+    /// The values of all [`Test::Member`] and [`Test::IntegerMember`] sets.
     pub members: Vec<T>,
     /// The bits of all [`Test::Category`] sets.
     pub category_bits: Vec<u32>,
@@ -295,7 +303,7 @@ impl<T: Real> Test<T> {
     /// The answer for `x`; `members` and `category_bits` are those of the same ensemble's [`TreeParts`].
     ///
     /// # Panics
-    /// When the set of [`Test::Member`] or [`Test::Category`] is not in them.
+    /// When the set of the test is not in them.
     #[inline]
     pub fn accepts(&self, x: T, members: &[T], category_bits: &[u32]) -> bool {
         match *self {
@@ -306,6 +314,11 @@ impl<T: Real> Test<T> {
             Self::Eq(threshold) => x == threshold,
             Self::Neq(threshold) => x != threshold,
             Self::Member { first, count } => members[first as usize..][..count as usize].contains(&x),
+            Self::IntegerMember { first, count } => {
+                let x = x.cut_to_i32();
+                let members = &members[first as usize..][..count as usize];
+                members.get(members.partition_point(|&member| member < x)) == Some(&x)
+            }
             Self::Category { first, count } => has_category(x, &category_bits[first as usize..][..count as usize]),
         }
     }

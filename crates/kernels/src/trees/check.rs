@@ -102,7 +102,9 @@ fn check_node<T: Real>(parts: &TreeParts<T>, at: usize, node: &Node<T>) -> Resul
             index("true child", at, branch.true_child, parts.nodes.len())?;
             index("false child", at, branch.false_child, parts.nodes.len())?;
             match branch.test {
-                Test::Member { first, count } => range("set member", at, first, count, parts.members.len()),
+                Test::Member { first, count } | Test::IntegerMember { first, count } => {
+                    range("set member", at, first, count, parts.members.len())
+                }
                 Test::Category { first, count } => range("set word", at, first, count, parts.category_bits.len()),
                 _ => Ok(()),
             }

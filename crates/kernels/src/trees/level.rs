@@ -163,7 +163,7 @@ fn branch_steps<T: Real>(branch: &Branch<T>, place: u32) -> Option<(Step<T>, Opt
             let step = step(T::NAN, [yes, no], missing);
             (Step { offset: step.offset | CATEGORY, ..step }, None)
         }
-        Test::Gt(_) | Test::Gte(_) | Test::Member { .. } => return None,
+        Test::Gt(_) | Test::Gte(_) | Test::Member { .. } | Test::IntegerMember { .. } => return None,
     })
 }
 

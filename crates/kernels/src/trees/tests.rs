@@ -10,7 +10,7 @@ const BITS: [u32; 3] = [u32::MAX, 0b1001, 0b10];
 fn every_test_and_missing_values() {
     let nan = f32::NAN;
     // Test, values it accepts, values it refuses.
-    let cases: [(Test<f32>, &[f32], &[f32]); 19] = [
+    let cases: [(Test<f32>, &[f32], &[f32]); 20] = [
         (Test::Leq(1.0), &[1.0, -5.0, f32::NEG_INFINITY], &[1.5, nan]),
         (Test::Lt(1.0), &[0.5], &[1.0, 2.0, nan]),
         (Test::Gte(1.0), &[1.0, f32::INFINITY], &[0.5, nan]),
@@ -28,6 +28,7 @@ fn every_test_and_missing_values() {
         (Test::Eq(0.0), &[0.0, -0.0], &[1.0, nan]),
         (Test::Neq(1.0), &[0.0, nan], &[1.0]),
         (Test::Member { first: 1, count: 2 }, &[3.0, 7.5], &[2.0, nan]),
+        (Test::IntegerMember { first: 1, count: 2 }, &[3.0, 3.9], &[2.9, -3.0, 4.0, 7.5, 1e30, nan]),
         (
             Test::Category { first: 1, count: 2 },
             &[0.0, -0.0, -0.9, 0.9, 3.0, 3.5, 33.0],
@@ -244,6 +245,9 @@ fn walk(parts: &TreeParts<f32>, values: &[f32]) -> Vec<f32> {
                 Test::Eq(t) => x == t,
                 Test::Neq(t) => x != t,
                 Test::Member { first, count } => (first..first + count).any(|at| parts.members[at as usize] == x),
+                Test::IntegerMember { first, count } => {
+                    (first..first + count).any(|at| parts.members[at as usize] == x.cut_to_i32())
+                }
                 Test::Category { first, count } => {
                     let bits = &parts.category_bits[first as usize..(first + count) as usize];
                     (0..bits.len() * 32).any(|n| bits[n / 32] >> (n % 32) & 1 == 1 && x.trunc() == n as f32)

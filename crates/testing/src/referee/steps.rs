@@ -57,7 +57,7 @@ impl Step {
                 };
                 each.map(scaled).collect()
             }
-            Self::Normalize(norm) => norm.apply(&row.iter().map(|&x| Single.round(x)).collect::<Vec<_>>()),
+            Self::Normalize(norm) => norm.apply(row),
             Self::Binarize(_) if row.iter().any(|x| x.is_nan()) => return None,
             Self::Binarize(threshold) => row.iter().map(|&x| if x > *threshold { 1.0 } else { 0.0 }).collect(),
         })
@@ -84,19 +84,20 @@ impl Norm {
 
     fn apply(self, row: &[f64]) -> Vec<f64> {
         let sum = |parts: &[f64]| parts.iter().fold(0.0, |sum, part| Single.round(sum + part));
+        let singles: Vec<f64> = row.iter().map(|&x| Single.round(x)).collect();
         let divided = |divisor: f64| -> Vec<f64> {
-            row.iter().map(|&x| if divisor == 0.0 { x } else { Single.round(x / divisor) }).collect()
+            singles.iter().map(|&x| if divisor == 0.0 { x } else { Single.round(x / divisor) }).collect()
         };
         match self {
             Self::Max => {
-                divided(row.iter().fold(f64::from(f32::MIN), |largest, &x| if x > largest { x } else { largest }))
+                divided(singles.iter().fold(f64::from(f32::MIN), |largest, &x| if x > largest { x } else { largest }))
             }
-            Self::L1 => divided(sum(&row.iter().map(|x| x.abs()).collect::<Vec<_>>())),
+            Self::L1 => divided(sum(&singles.iter().map(|x| x.abs()).collect::<Vec<_>>())),
             Self::L2 => {
                 let squares: Vec<f64> = row.iter().map(|x| Single.round(x * x)).collect();
                 let total = sum(&squares);
                 let share = |(&x, &square): (&f64, &f64)| match Single.round(Single.round(square / total).sqrt()) {
-                    _ if total == 0.0 => x,
+                    _ if total == 0.0 => Single.round(x),
                     root if x < 0.0 => -root,
                     root => root,
                 };

@@ -42,7 +42,7 @@ pub enum Test {
     Eq(f64),
     /// `!=`
     Neq(f64),
-    /// Equal to one of these.
+    /// Equal to one of these; their integers if one of them is negative or above 30, and all of them are integers.
     In(Vec<f64>),
 }
 
@@ -103,7 +103,16 @@ impl Test {
             Self::Gt(threshold) => x > *threshold,
             Self::Eq(threshold) => x == *threshold,
             Self::Neq(threshold) => x != *threshold,
-            Self::In(members) => members.contains(&x),
+            Self::In(members) => {
+                let is_large = members.iter().any(|member| !(0.0..=30.0).contains(member));
+                let are_integers = members.iter().all(|&member| member == f64::from(member as i32));
+                // As C cuts numbers on x86-64.
+                let whole = match x.trunc() {
+                    whole if whole.abs() < 2_147_483_648.0 => whole,
+                    _ => f64::from(i32::MIN),
+                };
+                members.contains(if is_large && are_integers { &whole } else { &x })
+            }
         }
     }
 }

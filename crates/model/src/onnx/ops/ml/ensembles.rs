@@ -178,14 +178,25 @@ impl MemberSets {
         Ok(Self { values, at: 0 })
     }
 
+    /// A value is looked for as it is. In a set with a category beyond [`Self::CATEGORY_MAX`] or below 0 ONNX Runtime looks
+    /// for its integer part; it refuses sets with other numbers.
     fn next(&mut self, node: &Node) -> Result<Test<f64>> {
-        let rest = self.values.get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|value| !value.is_nan()).count();
-        if count == 0 {
+        let rest = self.values.get_mut(self.at..).unwrap_or_default();
+        let length = rest.iter().take_while(|value| !value.is_nan()).count();
+        if length == 0 {
             return Err(node.malformed("`membership_values` has fewer sets than there are nodes"));
         }
-        let test = Test::Member { first: self.at as u32, count: count as u32 };
-        self.at += count + 1;
-        Ok(test)
+        let set = &mut rest[..length];
+        let (first, count) = (self.at as u32, length as u32);
+        self.at += length + 1;
+        let is_small = length <= Self::CATEGORY_MAX as usize
+            && set.iter().all(|member| (0.0..=Self::CATEGORY_MAX).contains(member));
+        if is_small || set.iter().any(|&member| member != f64::from(member as i32)) {
+            return Ok(Test::Member { first, count });
+        }
+        set.sort_by(f64::total_cmp);
+        Ok(Test::IntegerMember { first, count })
     }
+
+    const CATEGORY_MAX: f64 = 30.0;
 }

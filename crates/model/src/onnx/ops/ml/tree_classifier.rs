@@ -152,7 +152,7 @@ impl TwoClasses {
             Scored::Sometimes(has_second) => {
                 let with = self.with_second(builder, node, &sums, scored[0])?;
                 let without = self.without_second(builder, node, sums[0], scored[0])?;
-                with.or(without, builder, node, has_second)?
+                with.or(&without, builder, node, has_second)?
             }
         };
         let threshold = if self.weighs_one && self.of_probability { 0.5 } else { 0.0 };
@@ -217,7 +217,7 @@ impl TwoClasses {
 
 impl Decision {
     /// This one where the condition holds, else the other.
-    fn or(self, other: Self, builder: &mut Builder, node: &Node, condition: ColumnId) -> Result<Self> {
+    fn or(&self, other: &Self, builder: &mut Builder, node: &Node, condition: ColumnId) -> Result<Self> {
         let mut select = |this: ColumnId, other: ColumnId| {
             let data_type = builder.program.data_type(this).clone();
             builder.one(node, Op::Select, vec![condition, this, other], data_type)

@@ -111,6 +111,10 @@ pub(crate) fn read(
         trees.false_children.push(if is_leaf { 0 } else { find(tree_ids[at], no[at])? });
     }
     read_weights(builder, node, attributes, &mut trees, find)?;
+    if let Some(at) = trees.weights.iter().position(|(output, _)| *output as usize >= outputs) {
+        let output = trees.weights[at].0;
+        return Err(node.malformed(format!("output {output} at position {at}: there are only {outputs}")));
+    }
     if outputs == 1 {
         trees.keep_one_weight(&thresholds);
     }
@@ -247,6 +251,7 @@ impl RawTrees {
             Test::Eq(threshold) => Test::Eq(convert(threshold)),
             Test::Neq(threshold) => Test::Neq(convert(threshold)),
             Test::Member { first, count } => Test::Member { first, count },
+            Test::IntegerMember { first, count } => Test::IntegerMember { first, count },
             Test::Category { first, count } => Test::Category { first, count },
         };
         let node = |at: usize| match self.questions[at] {

@@ -6,6 +6,7 @@
 //! | integers | integers, booleans, decimals without a fraction; dates and timestamps as the count that they are: days or milliseconds since 1970 for a date, units of the type since 1970 in UTC for a timestamp |
 //! | booleans | booleans |
 //! | text | text; dates and timestamps in the ISO form of `CAST(... AS VARCHAR)` |
+//! | maps | maps of those; structs, whose fields are the keys |
 //! | lists | lists of those, flat or nested as deep as the model's own shape |
 //!
 //! A dictionary and a run-end encoded column are what their values are, and a column of type NULL is NULL in every row. Text
@@ -13,6 +14,7 @@
 
 use arrow::datatypes::DataType;
 
+use super::map::map_types;
 use crate::error::{Error, Result};
 use crate::signature::{Feature, Signature};
 
@@ -76,6 +78,7 @@ impl Feature {
         let expected = match &self.data_type {
             DataType::Utf8 => "text",
             DataType::Boolean => "a boolean",
+            DataType::Map(..) => "a map, or a struct with a field for each key,",
             integer if integer.is_integer() => "an integer",
             _ => "a number",
         };
@@ -130,10 +133,22 @@ fn accepts_value(takes: &DataType, given: &DataType) -> bool {
         _ if *given == DataType::Null => true,
         DataType::Utf8 => given.is_string() || is_moment(given),
         DataType::Boolean => *given == DataType::Boolean,
+        DataType::Map(..) => accepts_entries(takes, given),
         integer if integer.is_integer() => {
             given.is_integer() || *given == DataType::Boolean || is_whole_decimal(given) || is_moment(given)
         }
         _ => given.is_numeric() || *given == DataType::Boolean,
+    }
+}
+
+/// Whether the keys and values of a map are those that the model takes; the fields of a struct are values with text keys.
+fn accepts_entries(takes: &DataType, given: &DataType) -> bool {
+    let Some((key, value)) = map_types(takes) else { return false };
+    match given {
+        DataType::Struct(fields) => {
+            *key == DataType::Utf8 && fields.iter().all(|field| accepts_value(value, field.data_type()))
+        }
+        map => map_types(map).is_some_and(|types| accepts_value(key, types.0) && accepts_value(value, types.1)),
     }
 }
 

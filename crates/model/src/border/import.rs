@@ -14,6 +14,7 @@ use half::f16;
 
 use super::accept::{is_moment, value_type};
 use super::list::import_list;
+use super::map::import_map;
 use crate::error::{Error, Result};
 use crate::signature::{Feature, NullPolicy};
 
@@ -36,6 +37,9 @@ pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
     let array = decoded(array)?;
     if !feature.shape.is_empty() {
         return import_list(feature, &array);
+    }
+    if matches!(feature.data_type, DataType::Map(..)) {
+        return import_map(feature, &array);
     }
     let (converted, mut refused) = convert(feature, &array)?;
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);

@@ -8,6 +8,7 @@ mod accept;
 mod export;
 mod import;
 mod list;
+mod map;
 
 pub(crate) use export::{
     answer_array, probabilities_array, probabilities_type, raw_array, struct_array, struct_of_classes,

@@ -34,6 +34,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) missing_aware: HashSet<usize>,
     /// Batch size that the file declares; shapes in the file may repeat it.
     pub(crate) declared_batch: Option<i64>,
+    /// Types of the inputs that are maps.
+    pub(crate) map_inputs: HashMap<String, DataType>,
     /// True when the program that wrote the file trains trees with missing values.
     pub(crate) producer_knows_missing: bool,
 }
@@ -46,6 +48,7 @@ impl<'a> Builder<'a> {
             origins: HashMap::new(),
             missing_aware: HashSet::new(),
             declared_batch: None,
+            map_inputs: HashMap::new(),
             producer_knows_missing: false,
         }
     }

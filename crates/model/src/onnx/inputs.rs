@@ -50,7 +50,7 @@ struct Declared<'g> {
 pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &LoadOptions) -> Result<Inputs> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
-    let mut inputs: Vec<Declared> = inputs.map(declared).collect::<Result<_>>()?;
+    let mut inputs: Vec<Declared> = inputs.map(|input| declared(input, &builder.map_inputs)).collect::<Result<_>>()?;
     if inputs.is_empty() {
         return Err(malformed("the model has no inputs"));
     }
@@ -94,9 +94,12 @@ pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &L
     Ok(Inputs { features, named: every_input_is_one && inputs.len() > 1, facts })
 }
 
-fn declared(input: &ValueInfoProto) -> Result<Declared<'_>> {
+fn declared<'g>(input: &'g ValueInfoProto, maps: &HashMap<String, DataType>) -> Result<Declared<'g>> {
+    if let Some(data_type) = maps.get(&input.name) {
+        return Ok(Declared { name: &input.name, data_type: data_type.clone(), shape: Vec::new(), batch: None });
+    }
     let Some(ValueType::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return Err(malformed(format!("input `{}` is not a tensor", input.name)));
+        return Err(malformed(format!("input `{}` is neither a tensor nor a map", input.name)));
     };
     let data_type = arrow_type(tensor.elem_type)?;
     let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim[..]);

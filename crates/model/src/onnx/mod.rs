@@ -13,6 +13,7 @@ mod inputs;
 mod interface;
 mod islands;
 mod lower;
+mod map_inputs;
 mod node;
 mod nulls;
 mod ops;
@@ -47,6 +48,7 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     // The converters of LightGBM and XGBoost, and CatBoost; all train with missing values and find a branch for them.
     let knowing = ["onnxmltools", CATBOOST];
     builder.producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
+    builder.map_inputs = map_inputs::map_inputs(bytes, &model)?;
     let lowered = lower::lower_model(&mut builder, &model, options)?;
     let nulls = nulls::null_policies(&builder, &lowered);
     let interface = interface::interface(&builder.origins, &builder.program, lowered, &nulls, producer)?;

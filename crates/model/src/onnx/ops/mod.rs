@@ -16,6 +16,8 @@ mod reshape;
 pub(crate) use join::stack;
 pub(crate) use rearrange::pick_along;
 
+use arrow::datatypes::DataType;
+
 use super::builder::{Builder, evaluated};
 use super::fact::Fact;
 use super::node::Node;
@@ -24,6 +26,10 @@ use crate::program::{AcrossOp, BinaryOp};
 
 /// Lowers a node whose inputs are known.
 pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let reads_map = inputs.iter().any(|fact| matches!(fact.data_type(), Some(DataType::Map(..))));
+    if reads_map && !matches!(node.op_type(), "CastMap" | "DictVectorizer" | "Identity") {
+        return Err(node.unsupported("it reads a map"));
+    }
     if node.domain().is_empty()
         && let Some(facts) = rearranged(builder, node, inputs)?
     {

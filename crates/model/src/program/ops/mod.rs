@@ -14,6 +14,7 @@ mod gather;
 mod keys;
 mod label;
 mod linear;
+mod maps;
 mod pack;
 mod reduce;
 mod statistics;
@@ -34,6 +35,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
+pub(crate) use maps::{MapColumns, MapForm};
 pub(crate) use pack::packed_type;
 pub(crate) use statistics::{CategoryStatistics, KeyElement};
 pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
@@ -72,6 +74,8 @@ pub(crate) enum Op {
     Binarize { threshold: f64 },
     /// 1→1: the value beside the key, or the default (ai.onnx.ml LabelEncoder, CategoryMapper). A NaN key matches NaN.
     Lookup(Arc<LookupTable>),
+    /// 1→k: the values of some keys of a map (ai.onnx.ml DictVectorizer, CastMap).
+    MapColumns(Arc<MapColumns>),
     /// 1→c (`f32`): one column per category (ai.onnx.ml OneHotEncoder).
     OneHot(Arc<OneHot>),
     /// 1→1 (`UInt32`): the position of the category, or [`encode::NO_CATEGORY`]; what [`Op::OneHot`] spreads over columns.
@@ -242,6 +246,7 @@ impl Op {
             Self::Impute { .. } => "Impute",
             Self::Binarize { .. } => "Binarize",
             Self::Lookup(_) => "Lookup",
+            Self::MapColumns(_) => "MapColumns",
             Self::OneHot(_) => "OneHot",
             Self::CategoryCode(_) => "CategoryCode",
             Self::CategoryHash => "CategoryHash",
@@ -281,6 +286,7 @@ impl Op {
             Self::Impute { replaced, fill } => Ok(vec![encode::impute(one(inputs)?, replaced, fill)?]),
             Self::Binarize { threshold } => Ok(vec![encode::binarize(one(inputs)?, *threshold, failures)?]),
             Self::Lookup(table) => Ok(vec![table.run(one(inputs)?)?]),
+            Self::MapColumns(columns) => columns.run(one(inputs)?, failures),
             Self::OneHot(one_hot) => one_hot.indicators(one(inputs)?, failures),
             Self::CategoryCode(one_hot) => Ok(vec![one_hot.codes(one(inputs)?, failures)?]),
             Self::CategoryHash => Ok(vec![statistics::hashes(one(inputs)?)?]),
@@ -309,7 +315,7 @@ impl Op {
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
             Self::Label(rule) => rule.choice == LabelChoice::ArgMaxOfScored,
-            Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
+            Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
             _ => false,
         }
     }

@@ -3,6 +3,7 @@
 mod encoders;
 mod ensembles;
 mod linear;
+mod maps;
 mod scores;
 mod svm;
 mod tree_classifier;
@@ -19,7 +20,9 @@ pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
     Ok(Some(match node.op_type() {
         "ArrayFeatureExtractor" => super::lookup::array_feature_extractor(builder, node, inputs)?,
         "Binarizer" => encoders::binarizer(builder, node, inputs)?,
+        "CastMap" => maps::cast_map(builder, node, inputs)?,
         "CategoryMapper" => encoders::category_mapper(builder, node, inputs)?,
+        "DictVectorizer" => maps::dict_vectorizer(builder, node, inputs)?,
         "FeatureVectorizer" => encoders::feature_vectorizer(builder, node, inputs)?,
         "Imputer" => encoders::imputer(builder, node, inputs)?,
         "LabelEncoder" => encoders::label_encoder(builder, node, inputs)?,

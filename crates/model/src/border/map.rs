@@ -86,7 +86,7 @@ impl Entries {
             let rows = self.rows();
             refused.extend(misfits.into_iter().map(|(entry, why)| (rows[entry], why)));
         }
-        without_nulls(&converted)
+        without_nulls(&converted, feature.null_policy)
     }
 
     /// The row of each entry.

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, ListArray, MapArray, StringArray,
+    StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float64Type};
+use arrow::datatypes::{DataType, Field, Fields, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::compare::{difference, elements};
 
@@ -149,6 +150,20 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
     hexadecimal.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
+/// A column of maps, whose keys and values are columns of all entries.
+fn maps(value: &Value) -> ArrayRef {
+    let part = |name: &str, at: usize| {
+        let values: Vec<&Value> = list(&value["values"]).iter().map(|entry| &entry[at]).collect();
+        column(&json!({"type": value[name], "values": values}), values.len())
+    };
+    let (keys, values) = (part("key", 0), part("value", 1));
+    let field = |name: &str, array: &ArrayRef| Field::new(name, array.data_type().clone(), false);
+    let fields = Fields::from(vec![field("keys", &keys), field("values", &values)]);
+    let entries = StructArray::new(fields.clone(), vec![keys, values], None);
+    let field = Arc::new(Field::new_struct("entries", fields, false));
+    Arc::new(MapArray::new(field, OffsetBuffer::from_lengths(numbers(&value["lengths"])), entries, None, false))
+}
+
 /// A column of the type the case says; lists have as many elements as rows need.
 fn column(value: &Value, rows: usize) -> ArrayRef {
     let values = list(&value["values"]);
@@ -157,6 +172,7 @@ fn column(value: &Value, rows: usize) -> ArrayRef {
         other => other.as_f64().expect("a number"),
     };
     let elements: ArrayRef = match value["type"].as_str().expect("a type") {
+        "map" => return maps(value),
         "float32" => Arc::new(values.iter().map(|value| Some(number(value) as f32)).collect::<Float32Array>()),
         "float64" => Arc::new(values.iter().map(|value| Some(number(value))).collect::<Float64Array>()),
         "bool" => Arc::new(values.iter().map(Value::as_bool).collect::<BooleanArray>()),

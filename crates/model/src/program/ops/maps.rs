@@ -150,6 +150,10 @@ fn float_prefix(text: &str) -> Option<Cow<'_, str>> {
         }
     }
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    if rest.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) {
+        // A hexadecimal number for C; nobody means that.
+        return None;
+    }
     let whole = digits(rest);
     let fraction = rest[whole..].strip_prefix('.').map_or(0, |rest| 1 + digits(rest));
     if whole + fraction.saturating_sub(1) == 0 {
@@ -174,7 +178,7 @@ mod tests {
         floats.iter().for_each(|&(text, x)| assert_eq!(float_of(text), Some(x), "{text}"));
         assert_eq!(float_of("-Infinity"), Some(f32::NEG_INFINITY));
         assert!(float_of("nanny").is_some_and(f32::is_nan));
-        assert!(["", ".", "e5", "x", "1e50", "1e-50", "1e-40"].iter().all(|text| float_of(text).is_none()));
+        assert!(["", ".", "e5", "x", "0x10", "1e50", "1e-50", "1e-40"].iter().all(|text| float_of(text).is_none()));
         assert_eq!([integer_of("\t12.9"), integer_of("+3"), integer_of("-7x")], [Some(12), Some(3), Some(-7)]);
         assert!(["", "-", "x1", "9223372036854775808"].iter().all(|text| integer_of(text).is_none()));
     }

@@ -1,0 +1,58 @@
+//! A complete evaluator of ONNX tensor operators, in the simple way.
+//!
+//! A [`Graph`] of [`Node`]s over named [`Value`]s is compiled to a [`Program`], which any number of threads run. Every
+//! operator of ai.onnx is there, in each of its versions, but for those that draw random numbers, train or decode pictures,
+//! and the operators of com.microsoft that exporters write. Numbers are those of ONNX Runtime where the text of ONNX leaves
+//! room. Sums run in a fixed order, so that what is computed for one row does not depend on the rows beside it.
+//!
+//! Nothing here knows files, Arrow or SQL; a graph may come from a stranger, so that shapes are checked before memory is
+//! taken, and bytes and work are counted while it runs.
+//!
+//! ```
+//! use foretell_tensors::{Budget, Graph, Node, Program, Tensor};
+//!
+//! let double = Node {
+//!     op_type: "Add".to_string(),
+//!     opset: 14,
+//!     inputs: vec!["x".to_string(), "x".to_string()],
+//!     outputs: vec!["y".to_string()],
+//!     ..Node::default()
+//! };
+//! let graph = Graph {
+//!     inputs: vec!["x".to_string()],
+//!     nodes: vec![double],
+//!     outputs: vec!["y".to_string()],
+//!     ..Graph::default()
+//! };
+//! let program = Program::new(graph)?;
+//! let answers = program.run(vec![Tensor::vector(vec![1.5_f32, 2.0]).into()], Budget { bytes: 1 << 20, work: 1 << 20 })?;
+//! assert_eq!(answers[0].tensor().and_then(Tensor::values::<f32>), Some(&[3.0, 4.0][..]));
+//! # Ok::<(), foretell_tensors::Error>(())
+//! ```
+
+mod budget;
+mod call;
+mod control;
+mod element;
+mod error;
+mod graph;
+mod narrow;
+mod number;
+mod number_text;
+mod ops;
+mod plan;
+mod run;
+mod shape;
+mod tensor;
+mod value;
+
+pub use budget::Budget;
+pub use element::{Element, ElementType};
+pub use error::{Error, Fault, Outcome, Result};
+pub use graph::{Attribute, Graph, Node, TensorType, ValueType};
+pub use narrow::Narrow;
+pub use number_text::{number_text, read_float, read_signed, read_unsigned};
+pub use ops::is_known;
+pub use plan::Program;
+pub use tensor::{Data, Tensor};
+pub use value::{Map, Value};

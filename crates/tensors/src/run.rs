@@ -1,0 +1,78 @@
+//! The interpreter: steps in their order over a frame of slots.
+
+use crate::budget::Meter;
+use crate::call::Call;
+use crate::control;
+use crate::error::{Error, Fault, Outcome, Result};
+use crate::plan::{Action, Body, Step};
+use crate::value::Value;
+
+/// Work that a node takes whatever it does.
+const NODE_WORK: u64 = 16;
+
+/// Runs a body; `captured` has the values it takes from outside, in the order of [`Body::captured`].
+pub(crate) fn run_body(body: &Body, inputs: Vec<Value>, captured: Vec<Value>, meter: &Meter) -> Result<Vec<Value>> {
+    let mut frame = Frame { slots: vec![None; body.slots], noted: vec![0; body.slots], meter };
+    for (slot, value) in body.constants.iter().cloned() {
+        frame.slots[slot] = Some(value);
+    }
+    for (&slot, value) in body.inputs.iter().zip(inputs) {
+        frame.slots[slot] = Some(value);
+    }
+    for (&(_, slot), value) in body.captured.iter().zip(captured) {
+        frame.slots[slot] = Some(value);
+    }
+    for step in &body.steps {
+        frame.step(step).map_err(|fault| step.failed(fault))?;
+    }
+    body.outputs.iter().map(|&slot| frame.output(slot)).collect()
+}
+
+/// The values of a body that is running.
+struct Frame<'m> {
+    slots: Vec<Option<Value>>,
+    /// Bytes noted in the meter for each slot; nothing for values from outside.
+    noted: Vec<u64>,
+    meter: &'m Meter,
+}
+
+impl Frame<'_> {
+    fn step(&mut self, step: &Step) -> Outcome<()> {
+        self.meter.work(NODE_WORK)?;
+        let inputs: Vec<Option<Value>> =
+            step.inputs.iter().map(|slot| slot.and_then(|slot| self.slots[slot].clone())).collect();
+        let call = Call { node: &step.node, inputs: &inputs, meter: self.meter };
+        let outputs = match &step.action {
+            Action::Operator(operator) => operator.run(&call)?,
+            Action::Control(control, bodies) => control::run(*control, &call, bodies, &self.slots)?,
+        };
+        let read = step.outputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        if read > outputs.len() {
+            return Err(Fault::unsupported(format!("its output {} is read", outputs.len())));
+        }
+        for (slot, value) in step.outputs.iter().zip(outputs) {
+            if let Some(slot) = *slot {
+                let bytes = value.bytes();
+                self.meter.work(bytes / 8)?;
+                self.meter.keep(bytes)?;
+                self.noted[slot] = bytes;
+                self.slots[slot] = Some(value);
+            }
+        }
+        for &slot in &step.released {
+            self.slots[slot] = None;
+            self.meter.release(std::mem::take(&mut self.noted[slot]));
+        }
+        Ok(())
+    }
+
+    fn output(&self, slot: usize) -> Result<Value> {
+        self.slots[slot].clone().ok_or_else(|| Error::Graph("an output that was not computed".to_string()))
+    }
+}
+
+impl Drop for Frame<'_> {
+    fn drop(&mut self) {
+        self.meter.release(self.noted.iter().sum());
+    }
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
+use foretell_tensors::Fault;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -103,6 +104,15 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// An operator of the tensor evaluator failed.
+    #[error("tensor operators{} failed", of_nodes(.nodes))]
+    Tensors {
+        /// The nodes of the island; empty for a whole file.
+        nodes: String,
+        /// Which node failed, and why.
+        source: foretell_tensors::Error,
+    },
+
     /// Arrow failed.
     #[error(transparent)]
     Arrow(#[from] ArrowError),
@@ -110,6 +120,23 @@ pub enum Error {
     /// An invariant of foretell does not hold: a bug of ours, never of the user's.
     #[error("internal error of foretell: {0}; please report it with the model")]
     Internal(String),
+}
+
+impl Error {
+    /// An error of the tensor evaluator: an operator that does not exist is told as everywhere.
+    pub(crate) fn tensors(nodes: &str, source: foretell_tensors::Error) -> Self {
+        match source {
+            foretell_tensors::Error::Node { operator, node, opset, fault: Fault::Unsupported(why) } => {
+                Self::UnsupportedOperator { operator, node, opset, why }
+            }
+            foretell_tensors::Error::Graph(what) => Self::Malformed { format: "ONNX", what },
+            source => Self::Tensors { nodes: nodes.to_string(), source },
+        }
+    }
+}
+
+fn of_nodes(nodes: &str) -> String {
+    if nodes.is_empty() { String::new() } else { format!(" {nodes}") }
 }
 
 fn reason(why: &str) -> String {

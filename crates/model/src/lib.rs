@@ -36,6 +36,6 @@ pub use border::expand_list;
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use model::{Answer, DeclaredFeature, LoadOptions, Model, OnRefusedRow, PlanLine};
-pub use onnx::{external_files, with_external_data};
+pub use onnx::{TensorModel, external_files, with_external_data};
 pub use passes::PassOptions;
 pub use signature::{Feature, NullPolicy, OutputField, Signature, Task};

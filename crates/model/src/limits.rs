@@ -1,5 +1,7 @@
 //! Bounds on everything that is read from a model file, checked before memory is taken.
 
+use foretell_tensors::Budget;
+
 use crate::error::{Error, Result};
 
 /// How large a model may be. Model files come from strangers.
@@ -56,7 +58,15 @@ impl Default for Limits {
     }
 }
 
+/// Elementary operations that one run of a tensor program may take, so that a loop ends.
+const RUN_WORK: u64 = 1 << 42;
+
 impl Limits {
+    /// What one run of a tensor program may take.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget { bytes: self.run_bytes, work: RUN_WORK }
+    }
+
     /// `got` things called `what`, counted by the limit `name`.
     ///
     /// # Errors

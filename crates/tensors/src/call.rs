@@ -85,10 +85,6 @@ impl<'a> Call<'a> {
         self.node.attributes.get(name)
     }
 
-    pub(crate) fn has_attribute(&self, name: &str) -> bool {
-        self.attribute(name).is_some()
-    }
-
     pub(crate) fn maybe_int(&self, name: &str) -> Outcome<Option<i64>> {
         match self.attribute(name) {
             None => Ok(None),
@@ -172,11 +168,6 @@ impl<'a> Call<'a> {
     /// An attribute that must be there.
     pub(crate) fn required<T>(&self, name: &str, value: Option<T>) -> Outcome<T> {
         value.ok_or_else(|| Fault::invalid(format!("attribute `{name}` is missing")))
-    }
-
-    /// True if somebody reads output `index`.
-    pub(crate) fn wants(&self, index: usize) -> bool {
-        self.node.outputs.get(index).is_some_and(|name| !name.is_empty())
     }
 
     /// `count` copies of an element, if there is room for them.

@@ -75,7 +75,8 @@ impl<'a> Inner<'a> {
             let (given, taken) = (inputs.len(), self.body.inputs.len());
             return Err(Fault::invalid(format!("its body takes {taken} values, it is given {given}")));
         }
-        run_body(self.body, inputs, self.captured.clone(), self.call.meter).map_err(|error| Fault::Inner(Box::new(error)))
+        run_body(self.body, inputs, self.captured.clone(), self.call.meter)
+            .map_err(|error| Fault::Inner(Box::new(error)))
     }
 }
 

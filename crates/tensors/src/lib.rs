@@ -54,5 +54,5 @@ pub use narrow::Narrow;
 pub use number_text::{number_text, read_float, read_signed, read_unsigned};
 pub use ops::is_known;
 pub use plan::Program;
-pub use tensor::{Data, Tensor};
+pub use tensor::{Data, Tensor, dense};
 pub use value::{Map, Value};

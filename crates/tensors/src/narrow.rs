@@ -67,11 +67,11 @@ impl Narrow {
         let per_byte = 8 / bits;
         let mask = (u16::MAX >> (16 - bits)) as u8;
         let code = |at: usize| bytes.get(at / per_byte).map_or(0, |byte| byte >> (at % per_byte * bits) & mask);
-        (0..count).map(|at| self.from_code(code(at))).collect()
+        (0..count).map(|at| self.with_sign(code(at))).collect()
     }
 
     /// An element from its bits, signed integers with their sign extended.
-    fn from_code(self, code: u8) -> u8 {
+    fn with_sign(self, code: u8) -> u8 {
         match self {
             Self::I4 => ((code << 4) as i8 >> 4) as u8,
             Self::I2 => ((code << 6) as i8 >> 6) as u8,
@@ -97,7 +97,7 @@ impl Narrow {
     /// An integer cut to the bits there are.
     pub(crate) fn wrap(self, value: i64) -> u8 {
         let mask = (u16::MAX >> (16 - self.bits())) as u8;
-        self.from_code(value as u8 & mask)
+        self.with_sign(value as u8 & mask)
     }
 
     fn layout(self) -> Layout {
@@ -132,7 +132,7 @@ impl Narrow {
     }
 
     /// The nearest element; a number beyond the largest is cut to it if `saturate` says so.
-    pub(crate) fn from_f32(self, value: f32, saturate: bool) -> u8 {
+    pub(crate) fn nearest(self, value: f32, saturate: bool) -> u8 {
         match self {
             Self::I4 | Self::U4 | Self::I2 | Self::U2 => self.wrap(value as i64),
             Self::F8E8M0 => power_of_two(value, saturate, ScaleRounding::Up),
@@ -185,7 +185,8 @@ impl Layout {
         let exponent = (((size.to_bits() >> 52) as i32 & 0x7ff) - 1023).max(1 - self.bias);
         let steps = (size / f64::from(exponent - self.mantissa_bits as i32).exp2()).round_ties_even() as i64;
         let one = 1_i64 << self.mantissa_bits;
-        let code = if steps < one { steps } else { (i64::from(exponent + self.bias) << self.mantissa_bits) + steps - one };
+        let code =
+            if steps < one { steps } else { (i64::from(exponent + self.bias) << self.mantissa_bits) + steps - one };
         u8::try_from(code).ok().filter(|&code| code <= self.greatest)
     }
 }
@@ -221,9 +222,9 @@ mod tests {
                 let code = code as u8;
                 let number = format.to_f32(code);
                 if number.is_nan() {
-                    assert!(format.to_f32(format.from_f32(number, true)).is_nan(), "{format:?} {code}");
+                    assert!(format.to_f32(format.nearest(number, true)).is_nan(), "{format:?} {code}");
                 } else {
-                    assert_eq!(format.from_f32(number, false), code, "{format:?} {number}");
+                    assert_eq!(format.nearest(number, false), code, "{format:?} {number}");
                 }
             }
         }
@@ -231,10 +232,10 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_are_those_of_the_standard() {
-        let largest = |format: Narrow| format.to_f32(format.from_f32(f32::MAX, true));
+        let largest = |format: Narrow| format.to_f32(format.nearest(f32::MAX, true));
         assert_eq!(FLOATS.map(largest), [448.0, 240.0, 57344.0, 57344.0, 6.0]);
-        assert!(Narrow::F8E5M2.to_f32(Narrow::F8E5M2.from_f32(f32::MAX, false)).is_infinite());
-        assert!(Narrow::F8E4M3Fn.to_f32(Narrow::F8E4M3Fn.from_f32(f32::MAX, false)).is_nan());
+        assert!(Narrow::F8E5M2.to_f32(Narrow::F8E5M2.nearest(f32::MAX, false)).is_infinite());
+        assert!(Narrow::F8E4M3Fn.to_f32(Narrow::F8E4M3Fn.nearest(f32::MAX, false)).is_nan());
     }
 
     #[test]

@@ -164,19 +164,13 @@ impl Compiler {
         let Some(names) = self.scopes.last_mut() else {
             return Err(Error::Graph("a node without a graph".to_string()));
         };
-        let outputs = node
-            .outputs
-            .iter()
-            .map(|name| (!name.is_empty()).then(|| names.add(name.clone())))
-            .collect();
+        let outputs = node.outputs.iter().map(|name| (!name.is_empty()).then(|| names.add(name.clone()))).collect();
         Ok(Step { node, action, inputs, outputs, released: Vec::new() })
     }
 
     fn action(&mut self, node: &mut Node) -> Result<Action> {
         let Some(control) = Control::find(&node.domain, &node.op_type) else {
-            return ops::find(&node.domain, &node.op_type)
-                .map(Action::Operator)
-                .map_err(|fault| failed(node, fault));
+            return ops::find(&node.domain, &node.op_type).map(Action::Operator).map_err(|fault| failed(node, fault));
         };
         let graphs: Vec<String> = node
             .attributes

@@ -77,7 +77,7 @@ macro_rules! map_data {
     };
 }
 
-pub(crate) use {map_data, with_data};
+pub(crate) use with_data;
 
 impl Data {
     /// Number of elements.
@@ -134,7 +134,7 @@ impl Data {
 
     /// The elements at these positions, which must exist.
     pub(crate) fn take(&self, positions: &[usize]) -> Self {
-        map_data!(self, values => positions.iter().map(|&at| values[at].clone()).collect())
+        map_data!(self, values => picked(values, positions))
     }
 
     /// Runs of `length` elements, from each of these positions.
@@ -179,6 +179,10 @@ impl Data {
         append!(Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, Bf16, F32, F64, Text);
         Some(())
     }
+}
+
+fn picked<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|&at| values[at].clone()).collect()
 }
 
 /// A tensor; clones share the elements.
@@ -270,4 +274,22 @@ impl Tensor {
         };
         (self.len() as u64).saturating_mul(self.element_type().width() as u64).saturating_add(texts)
     }
+}
+
+/// A tensor of zeros but for these values at these positions, counted through all elements.
+///
+/// # Errors
+/// When there are not as many values as positions, or a position does not exist.
+pub fn dense(shape: &[usize], values: &Tensor, positions: &[i64]) -> Outcome<Tensor> {
+    let count = crate::shape::volume(shape)?;
+    if values.len() != positions.len() {
+        return Err(Fault::invalid(format!("{} values at {} positions", values.len(), positions.len())));
+    }
+    let zero = Data::zeros(values.element_type(), 1);
+    let both = Data::join(&[values.data(), &zero]).ok_or_else(|| Fault::invalid("values of different types"))?;
+    let mut sources = vec![values.len(); count];
+    for (at, &position) in positions.iter().enumerate() {
+        sources[crate::shape::index(position, count)?] = at;
+    }
+    Ok(Tensor::of(shape.to_vec(), both.take(&sources)))
 }

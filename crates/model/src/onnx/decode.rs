@@ -131,10 +131,15 @@ impl Budget<'_> {
 
 /// Checks the dimensions of a tensor, and gives them.
 pub(crate) fn check_shape(tensor: &TensorProto, limits: &Limits) -> Result<Vec<usize>> {
-    let mut shape = Vec::with_capacity(tensor.dims.len());
-    for &extent in &tensor.dims {
+    check_volume(&tensor.name, &tensor.dims, limits)
+}
+
+/// Checks dimensions that a file declares for the tensor of this name, and gives them.
+pub(crate) fn check_volume(name: &str, dims: &[i64], limits: &Limits) -> Result<Vec<usize>> {
+    let mut shape = Vec::with_capacity(dims.len());
+    for &extent in dims {
         let extent = usize::try_from(extent)
-            .map_err(|_| malformed(format!("tensor `{}` has a negative dimension ({extent})", tensor.name)))?;
+            .map_err(|_| malformed(format!("tensor `{name}` has a negative dimension ({extent})")))?;
         shape.push(extent);
     }
     Limits::check("elements in one tensor", "tensor_elements", span(&shape), limits.tensor_elements)?;

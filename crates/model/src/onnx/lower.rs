@@ -33,14 +33,15 @@ pub(crate) struct Opsets {
 }
 
 impl Opsets {
-    fn new(model: &ModelProto) -> Self {
+    pub(crate) fn new(model: &ModelProto) -> Self {
         let versions: HashMap<String, i64> =
             model.opset_import.iter().map(|import| (import.domain.clone(), import.version)).collect();
         let general = versions.get("").or_else(|| versions.get("ai.onnx")).copied().unwrap_or(1);
         Self { general, versions }
     }
 
-    fn of(&self, domain: &str) -> i64 {
+    /// The version that holds for operators of a domain.
+    pub(crate) fn of(&self, domain: &str) -> i64 {
         match domain {
             "" | "ai.onnx" => self.general,
             other => self.versions.get(other).copied().unwrap_or(1),

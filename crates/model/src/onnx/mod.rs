@@ -19,12 +19,14 @@ mod nulls;
 mod ops;
 mod scan;
 mod tensor;
+mod tensor_graph;
 
 use arrow::array::ArrayRef;
 
 pub(crate) use decode::malformed;
 pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
+pub use tensor_graph::TensorModel;
 
 use crate::boosters::catboost;
 use crate::error::{Error, Result};

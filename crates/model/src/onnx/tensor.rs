@@ -1,4 +1,4 @@
-//! `TensorProto` to constant tensors, for every element type that has an Arrow counterpart.
+//! `TensorProto` to constants: Arrow arrays for the columns, tensors for the islands.
 //!
 //! Data outside the file is refused: a model is one file, so that its hash says what it computes. [`super::external`]
 //! makes it one.
@@ -10,6 +10,7 @@ use arrow::array::{
     StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::DataType;
+use foretell_tensors::{Data, ElementType, Narrow};
 use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType as Element;
@@ -47,8 +48,45 @@ pub(crate) fn arrow_type(element: i32) -> Result<DataType> {
     })
 }
 
-/// Reads a constant.
+/// Reads a constant for columns.
 pub(crate) fn read_tensor(tensor: &TensorProto, limits: &Limits) -> Result<Tensor> {
+    arrow_type(tensor.data_type)?;
+    let (shape, data) = read_raw(tensor, limits)?;
+    Ok(Tensor { shape, values: array(data)? })
+}
+
+/// Reads a constant for an island.
+pub(crate) fn read_island_tensor(tensor: &TensorProto, limits: &Limits) -> Result<foretell_tensors::Tensor> {
+    let (shape, data) = read_raw(tensor, limits)?;
+    foretell_tensors::Tensor::try_new(shape, data)
+        .map_err(|fault| malformed(format!("tensor `{}`: {fault}", tensor.name)))
+}
+
+/// The elements as an Arrow array; they move, but for text.
+pub(crate) fn array(data: Data) -> Result<ArrayRef> {
+    Ok(match data {
+        Data::Bool(values) => Arc::new(BooleanArray::from(values)),
+        Data::I8(values) => Arc::new(Int8Array::from(values)),
+        Data::I16(values) => Arc::new(Int16Array::from(values)),
+        Data::I32(values) => Arc::new(Int32Array::from(values)),
+        Data::I64(values) => Arc::new(Int64Array::from(values)),
+        Data::U8(values) => Arc::new(UInt8Array::from(values)),
+        Data::U16(values) => Arc::new(UInt16Array::from(values)),
+        Data::U32(values) => Arc::new(UInt32Array::from(values)),
+        Data::U64(values) => Arc::new(UInt64Array::from(values)),
+        Data::F16(values) => Arc::new(Float16Array::from(values)),
+        Data::Bf16(values) => Arc::new(values.into_iter().map(|value| Some(value.to_f32())).collect::<Float32Array>()),
+        Data::F32(values) => Arc::new(Float32Array::from(values)),
+        Data::F64(values) => Arc::new(Float64Array::from(values)),
+        Data::Text(values) => Arc::new(StringArray::from(values)),
+        Data::Narrow(kind, _) => {
+            let name = ElementType::Narrow(kind).name();
+            return Err(malformed(format!("element type `{name}` is not supported outside of tensor operators")));
+        }
+    })
+}
+
+fn read_raw(tensor: &TensorProto, limits: &Limits) -> Result<(Vec<usize>, Data)> {
     let shape = check_shape(tensor, limits)?;
     if is_external(tensor) {
         return Err(not_here(tensor));
@@ -57,7 +95,8 @@ pub(crate) fn read_tensor(tensor: &TensorProto, limits: &Limits) -> Result<Tenso
         return Err(malformed(format!("tensor `{}` is stored in segments", tensor.name)));
     }
     let reader = Reader { tensor, elements: volume(&shape) };
-    Ok(Tensor { shape, values: reader.values()? })
+    let data = reader.data()?;
+    Ok((shape, data))
 }
 
 struct Reader<'a> {
@@ -66,58 +105,69 @@ struct Reader<'a> {
 }
 
 macro_rules! raw_or {
-    ($self:ident, $native:ty, $array:ty, $typed:expr) => {{
-        let values: Vec<$native> = if $self.tensor.raw_data.is_empty() {
+    ($self:ident, $native:ty, $typed:expr) => {
+        if $self.tensor.raw_data.is_empty() {
             let typed = $typed;
             $self.check_count(typed.len())?;
             typed.iter().map(|&value| value as $native).collect()
         } else {
             $self.raw(<$native>::from_le_bytes)?
-        };
-        Ok(Arc::new(<$array>::from(values)) as ArrayRef)
-    }};
+        }
+    };
 }
 
 impl Reader<'_> {
-    fn values(&self) -> Result<ArrayRef> {
+    fn data(&self) -> Result<Data> {
         let tensor = self.tensor;
-        let element = Element::try_from(tensor.data_type).unwrap_or(Element::Undefined);
-        match element {
-            Element::Float => raw_or!(self, f32, Float32Array, &tensor.float_data),
-            Element::Double => raw_or!(self, f64, Float64Array, &tensor.double_data),
-            Element::Int8 => raw_or!(self, i8, Int8Array, &tensor.int32_data),
-            Element::Int16 => raw_or!(self, i16, Int16Array, &tensor.int32_data),
-            Element::Int32 => raw_or!(self, i32, Int32Array, &tensor.int32_data),
-            Element::Int64 => raw_or!(self, i64, Int64Array, &tensor.int64_data),
-            Element::Uint8 => raw_or!(self, u8, UInt8Array, &tensor.int32_data),
-            Element::Uint16 => raw_or!(self, u16, UInt16Array, &tensor.int32_data),
-            Element::Uint32 => raw_or!(self, u32, UInt32Array, &tensor.uint64_data),
-            Element::Uint64 => raw_or!(self, u64, UInt64Array, &tensor.uint64_data),
-            Element::Float16 => {
-                let values = self.half_bits()?.into_iter().map(f16::from_bits).collect::<Vec<_>>();
-                Ok(Arc::new(Float16Array::from(values)))
+        let element = ElementType::from_onnx(i64::from(tensor.data_type));
+        let Some(element) = element else {
+            return Err(arrow_type(tensor.data_type)
+                .err()
+                .unwrap_or_else(|| malformed("tensor without an element type")));
+        };
+        Ok(match element {
+            ElementType::F32 => Data::F32(raw_or!(self, f32, &tensor.float_data)),
+            ElementType::F64 => Data::F64(raw_or!(self, f64, &tensor.double_data)),
+            ElementType::I8 => Data::I8(raw_or!(self, i8, &tensor.int32_data)),
+            ElementType::I16 => Data::I16(raw_or!(self, i16, &tensor.int32_data)),
+            ElementType::I32 => Data::I32(raw_or!(self, i32, &tensor.int32_data)),
+            ElementType::I64 => Data::I64(raw_or!(self, i64, &tensor.int64_data)),
+            ElementType::U8 => Data::U8(raw_or!(self, u8, &tensor.int32_data)),
+            ElementType::U16 => Data::U16(raw_or!(self, u16, &tensor.int32_data)),
+            ElementType::U32 => Data::U32(raw_or!(self, u32, &tensor.uint64_data)),
+            ElementType::U64 => Data::U64(raw_or!(self, u64, &tensor.uint64_data)),
+            ElementType::F16 => Data::F16(self.half_bits()?.into_iter().map(f16::from_bits).collect()),
+            ElementType::Bf16 => Data::Bf16(self.half_bits()?.into_iter().map(bf16::from_bits).collect()),
+            ElementType::Bool if tensor.raw_data.is_empty() => {
+                self.check_count(tensor.int32_data.len())?;
+                Data::Bool(tensor.int32_data.iter().map(|&value| value != 0).collect())
             }
-            Element::Bfloat16 => {
-                let values =
-                    self.half_bits()?.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect::<Vec<_>>();
-                Ok(Arc::new(Float32Array::from(values)))
-            }
-            Element::Bool => {
-                let values: Vec<bool> = if tensor.raw_data.is_empty() {
-                    self.check_count(tensor.int32_data.len())?;
-                    tensor.int32_data.iter().map(|&value| value != 0).collect()
-                } else {
-                    self.raw(|[byte]: [u8; 1]| byte != 0)?
-                };
-                Ok(Arc::new(BooleanArray::from(values)))
-            }
-            Element::String => {
+            ElementType::Bool => Data::Bool(self.raw(|[byte]: [u8; 1]| byte != 0)?),
+            ElementType::Text => {
                 self.check_count(tensor.string_data.len())?;
-                let texts: Result<Vec<&str>> = tensor.string_data.iter().map(|bytes| self.text(bytes)).collect();
-                Ok(Arc::new(StringArray::from(texts?)))
+                let texts: Result<Vec<String>> = tensor.string_data.iter().map(|bytes| self.text(bytes)).collect();
+                Data::Text(texts?)
             }
-            _ => Err(arrow_type(tensor.data_type).err().unwrap_or_else(|| malformed("tensor without an element type"))),
+            ElementType::Narrow(kind) => Data::Narrow(kind, self.narrow(kind)?),
+        })
+    }
+
+    /// Elements of 8 bits or fewer, of which several may share a byte.
+    fn narrow(&self, kind: Narrow) -> Result<Vec<u8>> {
+        let bytes = match self.tensor.raw_data.is_empty() {
+            true => self.tensor.int32_data.iter().map(|&byte| byte as u8).collect(),
+            false => self.tensor.raw_data.clone(),
+        };
+        let needed = (self.elements * kind.bits()).div_ceil(8);
+        if bytes.len() != needed {
+            return Err(malformed(format!(
+                "tensor `{}` of shape {:?} needs {needed} bytes, the file has {}",
+                self.tensor.name,
+                self.tensor.dims,
+                bytes.len()
+            )));
         }
+        Ok(kind.unpack(&bytes, self.elements))
     }
 
     fn half_bits(&self) -> Result<Vec<u16>> {
@@ -129,8 +179,8 @@ impl Reader<'_> {
         }
     }
 
-    fn text<'b>(&self, bytes: &'b [u8]) -> Result<&'b str> {
-        std::str::from_utf8(bytes)
+    fn text(&self, bytes: &[u8]) -> Result<String> {
+        String::from_utf8(bytes.to_vec())
             .map_err(|_| malformed(format!("tensor `{}` has a string that is not UTF-8", self.tensor.name)))
     }
 

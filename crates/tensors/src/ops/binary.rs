@@ -158,7 +158,8 @@ fn modulo(call: &Call) -> Outcome<Vec<Value>> {
 fn pow(call: &Call) -> Outcome<Vec<Value>> {
     fn compute<T: Number>(pairing: &Pairing, left: &[T], right: &Tensor) -> Outcome<Tensor> {
         let powers = |right: &[f64]| pairing.zip(left, right, |a, b| T::from_f64(a.to_f64().powf(*b)));
-        let exponents: Vec<f64> = by_number!(right.data(), values => Ok(values.iter().map(|value| value.to_f64()).collect()))?;
+        let exponents: Vec<f64> =
+            by_number!(right.data(), values => Ok(values.iter().map(|value| value.to_f64()).collect()))?;
         Ok(Tensor::new(pairing.shape.clone(), powers(&exponents)))
     }
     let (left, right) = operands(call)?;

@@ -75,7 +75,9 @@ pub(super) fn converted(call: &Call, tensor: &Tensor, to: ElementType, saturatio
         return Ok(Tensor::of(tensor.shape().to_vec(), Data::Narrow(Narrow::F8E8M0, codes)));
     }
     let data = match tensor.data() {
-        Data::Bool(values) => from_numbers(&values.iter().map(|&value| u8::from(value)).collect::<Vec<_>>(), to, saturation),
+        Data::Bool(values) => {
+            from_numbers(&values.iter().map(|&value| u8::from(value)).collect::<Vec<_>>(), to, saturation)
+        }
         Data::I8(values) => from_numbers(values, to, saturation),
         Data::I16(values) => from_numbers(values, to, saturation),
         Data::I32(values) => from_numbers(values, to, saturation),
@@ -123,7 +125,7 @@ fn from_numbers<T: Number>(values: &[T], to: ElementType, saturation: Saturation
         ElementType::Text => Data::Text(values.iter().map(|&value| text(value)).collect()),
         ElementType::Narrow(kind) => {
             let cut = saturation == Saturation::Cut;
-            Data::Narrow(kind, floats().map(|value| kind.from_f32(value, cut)).collect())
+            Data::Narrow(kind, floats().map(|value| kind.nearest(value, cut)).collect())
         }
     }
 }
@@ -137,7 +139,8 @@ fn cut_to_32(value: f64) -> i64 {
 
 /// What has no integer of 64 bits becomes the smallest one, as on x86.
 fn cut_to_64(value: f64) -> i64 {
-    if value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0 { value as i64 } else { i64::MIN }
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
+    if fits { value as i64 } else { i64::MIN }
 }
 
 /// As [`cut_to_64`], but numbers from 2^63 on are kept.
@@ -156,7 +159,8 @@ fn text<T: Number>(value: T) -> String {
 
 fn from_texts(texts: &[String], to: ElementType) -> Outcome<Data> {
     fn read<V>(texts: &[String], what: &str, read: impl Fn(&str) -> Option<V>) -> Outcome<Vec<V>> {
-        let value = |text: &String| read(text).ok_or_else(|| Fault::invalid(format!("the text `{text}` is not {what}")));
+        let value =
+            |text: &String| read(text).ok_or_else(|| Fault::invalid(format!("the text `{text}` is not {what}")));
         texts.iter().map(value).collect()
     }
     let signed = || read(texts, "an integer", read_signed);
@@ -168,7 +172,9 @@ fn from_texts(texts: &[String], to: ElementType) -> Outcome<Data> {
         ElementType::Bool | ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => {
             from_numbers(&unsigned()?, to, none)
         }
-        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => from_numbers(&floats()?, to, none),
+        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => {
+            from_numbers(&floats()?, to, none)
+        }
         ElementType::Text => Data::Text(texts.to_vec()),
         ElementType::Narrow(_) => return Err(no_such_type(to)),
     })

@@ -5,7 +5,7 @@ use crate::call::{Call, no_such_type};
 use crate::element::ElementType;
 use crate::error::{Fault, Outcome};
 use crate::shape::{self, Spread, around, strides};
-use crate::tensor::{Data, Tensor, map_data};
+use crate::tensor::{Data, Tensor};
 use crate::value::Value;
 
 pub(super) fn find(op_type: &str) -> Option<Operator> {
@@ -152,7 +152,7 @@ fn one_hot(call: &Call) -> Outcome<Vec<Value>> {
     let indices = call.tensor(0)?;
     let values = call.tensor(2)?;
     let depth = call.number(1)?;
-    if !(depth >= 0.0 && depth < 9e15) || values.len() != 2 {
+    if !(0.0..9e15).contains(&depth) || values.len() != 2 {
         return Err(Fault::invalid(format!("a depth of {depth} with {} values", values.len())));
     }
     let depth = depth as usize;
@@ -179,6 +179,6 @@ fn one_hot(call: &Call) -> Outcome<Vec<Value>> {
             hot[(at / inner * depth + class) * inner + at % inner] = true;
         }
     }
-    let data = map_data!(values.data(), values => hot.iter().map(|&hot| values[usize::from(hot)].clone()).collect());
-    one(Tensor::of(extents, data))
+    let positions: Vec<usize> = hot.into_iter().map(usize::from).collect();
+    one(call.taken(values, &positions, extents)?)
 }

@@ -74,7 +74,11 @@ fn range(call: &Call) -> Outcome<Vec<Value>> {
             false => {
                 let distance = i128::from(limit.to_i64()) - i128::from(start.to_i64());
                 let step = i128::from(delta.to_i64());
-                if (distance > 0) == (step > 0) { distance.unsigned_abs().div_ceil(step.unsigned_abs()) as f64 } else { 0.0 }
+                if (distance > 0) == (step > 0) {
+                    distance.unsigned_abs().div_ceil(step.unsigned_abs()) as f64
+                } else {
+                    0.0
+                }
             }
         };
         let count = if count < 9e15 { count as usize } else { usize::MAX };
@@ -92,7 +96,7 @@ fn range(call: &Call) -> Outcome<Vec<Value>> {
 
 fn eye_like(call: &Call) -> Outcome<Vec<Value>> {
     let input = call.tensor(0)?;
-    let element = call.element_attribute("dtype")?.unwrap_or(input.element_type());
+    let element = call.element_attribute("dtype")?.unwrap_or_else(|| input.element_type());
     let shift = call.int("k", 0)?;
     let [rows, columns] = *input.shape() else {
         return Err(Fault::invalid(format!("a value of shape {:?} is no matrix", input.shape())));

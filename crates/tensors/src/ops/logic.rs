@@ -59,6 +59,7 @@ enum Operation {
 macro_rules! bits {
     ($($native:ty),*) => {$(
         impl Bits for $native {
+            #[allow(clippy::allow_attributes, unused_comparisons, reason = "unsigned types take this macro as well")]
             fn combine(self, other: Self, operation: Operation) -> Self {
                 let shift = u32::try_from(other).unwrap_or(u32::MAX);
                 match operation {
@@ -66,7 +67,8 @@ macro_rules! bits {
                     Operation::Or => self | other,
                     Operation::Xor => self ^ other,
                     Operation::ShiftLeft => self.checked_shl(shift).unwrap_or(0),
-                    Operation::ShiftRight => self.checked_shr(shift).unwrap_or(0),
+                    // What is shifted out altogether leaves the sign.
+                    Operation::ShiftRight => self.checked_shr(shift).unwrap_or(if self < 0 { !0 } else { 0 }),
                 }
             }
         }

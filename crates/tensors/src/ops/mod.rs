@@ -4,18 +4,26 @@
 
 mod binary;
 mod cast;
+mod conv;
+mod einsum;
 mod gather;
 mod generate;
 mod logic;
 mod movement;
+mod norm;
 mod pad;
+mod pool;
+mod product;
+mod quant;
 mod reduce;
 mod reshape;
+mod resize;
 mod scatter;
 mod search;
 mod sequence;
 mod text;
 mod unary;
+mod window;
 
 use half::{bf16, f16};
 
@@ -123,7 +131,7 @@ pub(crate) fn find(domain: &str, op_type: &str) -> Outcome<Operator> {
 }
 
 fn general(op_type: &str) -> Option<Operator> {
-    const FAMILIES: [fn(&str) -> Option<Operator>; 14] = [
+    const FAMILIES: [fn(&str) -> Option<Operator>; 21] = [
         reshape::find,
         movement::find,
         pad::find,
@@ -138,6 +146,13 @@ fn general(op_type: &str) -> Option<Operator> {
         cast::find,
         sequence::find,
         text::find,
+        product::find,
+        einsum::find,
+        conv::find,
+        pool::find,
+        norm::find,
+        quant::find,
+        resize::find,
     ];
     FAMILIES.iter().find_map(|family| family(op_type))
 }

@@ -108,7 +108,7 @@ pub(crate) fn span(call: &Call, tensor: &Tensor, axis: usize, start: usize, leng
 fn concat(call: &Call) -> Outcome<Vec<Value>> {
     let parts = call.tensors()?;
     let rank = parts.first().map_or(0, |part| part.rank());
-    let axis = call.maybe_int("axis")?.or((call.opset() < 4).then_some(1));
+    let axis = call.maybe_int("axis")?.or_else(|| (call.opset() < 4).then_some(1));
     one(joined(call, &parts, shape::axis(call.required("axis", axis)?, rank)?)?)
 }
 
@@ -301,7 +301,12 @@ fn space_to_depth(call: &Call) -> Outcome<Vec<Value>> {
         return Err(Fault::invalid(format!("blocks of {size} in a value of shape {:?}", input.shape())));
     }
     let parts = vec![batch, channels, height / size, size, width / size, size];
-    let moved = transposed(call, &input.with_shape(parts), &[0, 3, 5, 1, 2, 4])?;
+    let order = match call.text("mode", "DCR")? {
+        "DCR" => [0, 3, 5, 1, 2, 4],
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        other => return Err(Fault::unsupported(format!("mode `{other}`"))),
+    };
+    let moved = transposed(call, &input.with_shape(parts), &order)?;
     one(moved.with_shape(vec![batch, channels * size * size, height / size, width / size]))
 }
 

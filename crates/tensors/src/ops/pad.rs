@@ -121,6 +121,15 @@ fn moved(
     Ok(Tensor::of(extents.to_vec(), padded.take(&positions)))
 }
 
+/// The tensor in a corner of a larger one, zeros behind it.
+pub(super) fn enlarged(call: &Call, input: &Tensor, extents: &[usize]) -> Outcome<Tensor> {
+    if extents.len() != input.rank() {
+        return Err(Fault::invalid(format!("{:?} in a value of shape {extents:?}", input.shape())));
+    }
+    let zero = Data::zeros(input.element_type(), 1);
+    moved(call, input, &vec![0; extents.len()], extents, Border::Constant, &zero)
+}
+
 fn center_crop_pad(call: &Call) -> Outcome<Vec<Value>> {
     let input = call.tensor(0)?;
     let rank = input.rank();

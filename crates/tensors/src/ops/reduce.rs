@@ -47,8 +47,12 @@ impl Reduction {
     /// Over some elements, in their order. Floats are summed in double precision.
     fn of<T: Number>(self, values: impl Iterator<Item = T> + Clone) -> T {
         match self {
-            Self::Max => values.fold(None, |best: Option<T>, value| Some(best.map_or(value, |best| best.greater(value)))).unwrap_or(T::LOWEST),
-            Self::Min => values.fold(None, |best: Option<T>, value| Some(best.map_or(value, |best| best.lesser(value)))).unwrap_or(T::HIGHEST),
+            Self::Max => values
+                .fold(None, |best: Option<T>, value| Some(best.map_or(value, |best| best.greater(value))))
+                .unwrap_or(T::LOWEST),
+            Self::Min => values
+                .fold(None, |best: Option<T>, value| Some(best.map_or(value, |best| best.lesser(value))))
+                .unwrap_or(T::HIGHEST),
             Self::L2 | Self::LogSum | Self::LogSumExp => T::from_f64(self.of_floats(values.map(Number::to_f64))),
             _ if T::IS_FLOAT => T::from_f64(self.of_floats(values.map(Number::to_f64))),
             Self::Sum => values.fold(T::ZERO, T::plus),
@@ -136,6 +140,11 @@ fn over_axes(call: &Call, input: &Tensor, axes: &[usize], keep: bool, reduction:
         let result = outer.iter().map(|&base| reduction.of(inner.iter().map(|&offset| values[base + offset])));
         Ok(Tensor::new(extents, result.collect()))
     })
+}
+
+/// The sum over axes, which are gone then.
+pub(super) fn summed(call: &Call, input: &Tensor, axes: &[usize]) -> Outcome<Tensor> {
+    over_axes(call, input, axes, false, Reduction::Sum)
 }
 
 /// A running sum or product along an axis.

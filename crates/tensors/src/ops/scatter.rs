@@ -61,7 +61,8 @@ fn write(call: &Call, input: &Tensor, positions: &[usize], updates: &Tensor) -> 
     let reduction = Reduction::of(call)?;
     if let Reduction::Replace = reduction {
         // The updates lie behind the elements, so that each place says where its own comes from.
-        let both = Data::join(&[input.data(), updates.data()]).ok_or_else(|| Fault::invalid("values of different types"))?;
+        let both =
+            Data::join(&[input.data(), updates.data()]).ok_or_else(|| Fault::invalid("values of different types"))?;
         let mut sources: Vec<usize> = (0..input.len()).collect();
         for (at, &position) in positions.iter().enumerate() {
             sources[position] = input.len() + at;

@@ -31,7 +31,11 @@ fn arg_min(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 fn arg_extreme(call: &Call, wanted: Ordering) -> Outcome<Vec<Value>> {
-    fn positions<T: Number>(values: &[T], (outer, extent, inner): (usize, usize, usize), better: &dyn Fn(T, T) -> bool) -> Vec<i64> {
+    fn positions<T: Number>(
+        values: &[T],
+        (outer, extent, inner): (usize, usize, usize),
+        better: &dyn Fn(T, T) -> bool,
+    ) -> Vec<i64> {
         let mut found = Vec::with_capacity(outer * inner);
         for row in 0..outer {
             for column in 0..inner {
@@ -66,7 +70,12 @@ fn arg_extreme(call: &Call, wanted: Ordering) -> Outcome<Vec<Value>> {
 }
 
 fn top_k(call: &Call) -> Outcome<Vec<Value>> {
-    fn ranked<T: Number>(values: &[T], (outer, extent, inner): (usize, usize, usize), take: usize, largest: bool) -> Vec<usize> {
+    fn ranked<T: Number>(
+        values: &[T],
+        (outer, extent, inner): (usize, usize, usize),
+        take: usize,
+        largest: bool,
+    ) -> Vec<usize> {
         let mut chosen = vec![0; outer * take * inner];
         let mut order: Vec<usize> = Vec::with_capacity(extent);
         for row in 0..outer {
@@ -192,9 +201,8 @@ fn unique(call: &Call) -> Outcome<Vec<Value>> {
     }
     let mut extents = input.shape().to_vec();
     extents[axis] = groups.len();
-    let starts: Vec<usize> = (0..outer)
-        .flat_map(|row| groups.iter().map(move |group| (row * extent + group[0]) * inner))
-        .collect();
+    let starts: Vec<usize> =
+        (0..outer).flat_map(|row| groups.iter().map(move |group| (row * extent + group[0]) * inner)).collect();
     let firsts: Vec<i64> = groups.iter().map(|group| group[0] as i64).collect();
     let counts: Vec<i64> = groups.iter().map(|group| group.len() as i64).collect();
     Ok(vec![
@@ -255,9 +263,8 @@ fn non_max_suppression(call: &Call) -> Outcome<Vec<Value>> {
     let (corners, scores) = (call.elements::<f32>(0)?, call.elements::<f32>(1)?);
     let mut chosen: Vec<i64> = Vec::new();
     for picture in 0..batch {
-        let rectangles: Vec<Rectangle> = (0..count)
-            .map(|at| Rectangle::new(&corners[(picture * count + at) * 4..][..4], centred))
-            .collect();
+        let rectangles: Vec<Rectangle> =
+            (0..count).map(|at| Rectangle::new(&corners[(picture * count + at) * 4..][..4], centred)).collect();
         for class in 0..classes {
             let scores = &scores[(picture * classes + class) * count..][..count];
             let mut order: Vec<usize> = (0..count).filter(|&at| least.is_none_or(|least| scores[at] > least)).collect();

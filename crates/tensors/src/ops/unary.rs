@@ -172,12 +172,14 @@ fn elu(call: &Call) -> Outcome<Vec<Value>> {
 
 fn erf(call: &Call) -> Outcome<Vec<Value>> {
     // In double precision, of which single precision is the rounding.
-    reals!(call, x => libm::erf(f64::from(x)) as R)
+    reals!(call, x => libm::erf(x.to_f64()) as R)
 }
 
 fn gelu(call: &Call) -> Outcome<Vec<Value>> {
     match call.text("approximate", "none")? {
-        "none" => reals!(call, x => (0.5 * f64::from(x) * (1.0 + libm::erf(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2))) as R),
+        "none" => {
+            reals!(call, x => (0.5 * x.to_f64() * (1.0 + libm::erf(x.to_f64() * std::f64::consts::FRAC_1_SQRT_2))) as R)
+        }
         "tanh" => fast_gelu(call),
         other => Err(Fault::unsupported(format!("approximation `{other}`"))),
     }

@@ -5,9 +5,10 @@ use super::{Violation, manifest::Manifest};
 use crate::tree::Tree;
 
 /// Each crate of ours and those of ours it may import. `ALL` is for what is never shipped.
-const IMPORTS: [(&str, &[&str]); 14] = [
+const IMPORTS: [(&str, &[&str]); 15] = [
     ("foretell-kernels", &[]),
-    ("foretell-model", &["foretell-kernels"]),
+    ("foretell-tensors", &[]),
+    ("foretell-model", &["foretell-kernels", "foretell-tensors"]),
     ("foretell-udfs", &["foretell-model"]),
     ("foretell-query", &["foretell-model", "foretell-udfs"]),
     ("foretell-warehouse", &["foretell-model"]),
@@ -22,7 +23,8 @@ const IMPORTS: [(&str, &[&str]); 14] = [
     ("foretell-xtask", &[]),
 ];
 const DOOR: &[&str] = &["foretell-model", "foretell-udfs", "foretell-query", "foretell"];
-const ALL: &[&str] = &["foretell-kernels", "foretell-model", "foretell-udfs", "foretell-query", "foretell"];
+const ALL: &[&str] =
+    &["foretell-kernels", "foretell-tensors", "foretell-model", "foretell-udfs", "foretell-query", "foretell"];
 
 /// The packages of which `Cargo.lock` holds exactly one version.
 const ONE_VERSION: [&str; 2] = ["arrow", "datafusion"];

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
+use foretell_tensors::number_text;
 
 use super::columns::{Number, column, for_float, for_number, for_wide, values};
 use super::widen::is_narrow;
 use super::wrong_type;
 use crate::error::Result;
 use crate::program::RowFailures;
-
-/// Significant digits of a number printed as text.
-const PRINTED_DIGITS: usize = 8;
 
 pub(super) fn run(input: &ArrayRef, to: &DataType, failures: &mut RowFailures) -> Result<ArrayRef> {
     let from = input.data_type();
@@ -63,7 +61,7 @@ fn bits_to_numbers<N: Number>(input: &ArrayRef) -> Vec<N> {
 fn numbers_to_text(input: &ArrayRef) -> Result<ArrayRef> {
     for_float!(
         input.data_type(),
-        T => Ok(print(values::<T>(input)?.iter().map(|&x| float_text(x.convert())))),
+        T => Ok(print(values::<T>(input)?.iter().map(|&x| number_text(x.convert())))),
         _ => for_number!(
             input.data_type(),
             T => Ok(print(values::<T>(input)?)),
@@ -74,29 +72,6 @@ fn numbers_to_text(input: &ArrayRef) -> Result<ArrayRef> {
 
 fn print(values: impl IntoIterator<Item = impl Display>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values.into_iter().map(|value| value.to_string())))
-}
-
-/// As C prints it with `%.8g`; NaN, INF and -INF by name.
-fn float_text(x: f64) -> String {
-    if x.is_nan() {
-        return String::from("NaN");
-    }
-    if x.is_infinite() {
-        return String::from(if x > 0.0 { "INF" } else { "-INF" });
-    }
-    let scientific = format!("{:.*e}", PRINTED_DIGITS - 1, x);
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if exponent < -4 || exponent >= PRINTED_DIGITS as i32 {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{}e{sign}{:02}", without_trailing_zeros(mantissa), exponent.abs());
-    }
-    let decimals = (PRINTED_DIGITS as i32 - 1 - exponent) as usize;
-    without_trailing_zeros(&format!("{x:.decimals$}")).to_owned()
-}
-
-fn without_trailing_zeros(number: &str) -> &str {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 /// Numbers from texts: floats in any usual notation, integers in decimal digits.
@@ -142,27 +117,6 @@ mod tests {
 
     #[test]
     fn floats_print_as_in_onnx_runtime() {
-        let cases = [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.0, "1"),
-            (-1.5, "-1.5"),
-            (0.1, "0.1"),
-            (std::f64::consts::PI, "3.1415927"),
-            (100_000.0, "100000"),
-            (12_345_678.0, "12345678"),
-            (123_456_789.0, "1.2345679e+08"),
-            (99_999_999.9, "1e+08"),
-            (0.000_123, "0.000123"),
-            (0.000_012_3, "1.23e-05"),
-            (1e100, "1e+100"),
-            (f64::NAN, "NaN"),
-            (f64::INFINITY, "INF"),
-            (f64::NEG_INFINITY, "-INF"),
-        ];
-        for (number, text) in cases {
-            assert_eq!(float_text(number), text);
-        }
         let single: ArrayRef = Arc::new(Float32Array::from(vec![0.1]));
         assert_eq!(cast(&single, &DataType::Utf8).as_string::<i32>().value(0), "0.1");
     }

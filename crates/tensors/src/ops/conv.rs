@@ -1,0 +1,329 @@
+//! Convolutions: Conv, ConvTranspose, ConvInteger, CausalConvWithState, Col2Im.
+
+use super::movement::{joined, span};
+use super::product::{Extents, add_product, small_integers};
+use super::window::{OUTSIDE, Window};
+use super::{Operator, exact, one, single};
+use crate::call::{Call, wrong_type};
+use crate::error::{Fault, Outcome};
+use crate::number::{Number, by_real};
+use crate::shape;
+use crate::tensor::{Data, Tensor};
+use crate::value::Value;
+
+pub(super) fn find(op_type: &str) -> Option<Operator> {
+    Some(match op_type {
+        "CausalConvWithState" => single(causal_conv_with_state),
+        "Col2Im" => single(col2im),
+        "Conv" => single(conv),
+        "ConvInteger" => exact(conv_integer),
+        "ConvTranspose" => single(conv_transpose),
+        _ => return None,
+    })
+}
+
+/// The shapes of a convolution.
+pub(super) struct Shapes {
+    batch: usize,
+    channels: usize,
+    filters: usize,
+    groups: usize,
+    image: Vec<usize>,
+    outputs: Vec<usize>,
+    window: Window,
+}
+
+impl Shapes {
+    /// From the shapes of a value [N, C, ...] and its weights [M, C / groups, ...].
+    pub(super) fn new(call: &Call, input: &[usize], weights: &[usize]) -> Outcome<Self> {
+        let misfit = || Fault::invalid(format!("weights of shape {weights:?} for a value of shape {input:?}"));
+        let groups = shape::extent(call.int("group", 1)?)?;
+        let ([batch, channels, image @ ..], [filters, per_group, kernel @ ..]) = (input, weights) else {
+            return Err(misfit());
+        };
+        let declared = call.maybe_ints("kernel_shape")?.map(shape::extents).transpose()?;
+        let fits = image.len() == kernel.len()
+            && groups > 0
+            && per_group.checked_mul(groups) == Some(*channels)
+            && filters % groups == 0
+            && declared.is_none_or(|declared| declared == kernel);
+        if !fits {
+            return Err(misfit());
+        }
+        let window = Window::new(call, image, kernel.to_vec())?;
+        let outputs = window.outputs(image, false)?;
+        Ok(Self {
+            batch: *batch,
+            channels: *channels,
+            filters: *filters,
+            groups,
+            image: image.to_vec(),
+            outputs,
+            window,
+        })
+    }
+
+    pub(super) fn filters(&self) -> usize {
+        self.filters
+    }
+
+    fn result_shape(&self) -> Vec<usize> {
+        [&[self.batch, self.filters], &self.outputs[..]].concat()
+    }
+}
+
+/// A convolution without its bias.
+pub(super) fn convolve<T: Number>(call: &Call, input: &[T], weights: &[T], shapes: &Shapes) -> Outcome<Tensor> {
+    let Shapes { batch, channels, filters, groups, image, outputs, window } = shapes;
+    let result_shape = shapes.result_shape();
+    let mut result = call.filled(shape::volume(&result_shape)?, T::ZERO)?;
+    let offsets = window.offsets(call, image, outputs)?;
+    let (cells, pixels, places) = (window.cells()?, shape::volume(image)?, shape::volume(outputs)?);
+    let (channels, filters) = (channels / groups, filters / groups);
+    let depth = channels * cells;
+    let extents = Extents { rows: filters, depth, columns: places };
+    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    let mut unfolded = call.filled(depth.saturating_mul(places), T::ZERO)?;
+    if places == 0 || filters == 0 {
+        return Ok(Tensor::new(result_shape, result));
+    }
+    for (part, result) in result.chunks_mut(filters * places).enumerate() {
+        let group = part % groups;
+        for channel in 0..channels {
+            let plane = &input[(part * channels + channel) * pixels..][..pixels];
+            let lines = &mut unfolded[channel * cells * places..][..cells * places];
+            for (value, &offset) in lines.iter_mut().zip(&offsets) {
+                *value = if offset == OUTSIDE { T::ZERO } else { plane[offset] };
+            }
+        }
+        add_product(&weights[group * filters * depth..][..filters * depth], &unfolded, extents, result);
+    }
+    Ok(Tensor::new(result_shape, result))
+}
+
+/// Adds one number per channel, the second axis.
+fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Outcome<Tensor> {
+    let values = result.values::<T>().unwrap_or_default();
+    let Some(bias) = bias else { return Ok(result.clone()) };
+    let addends = bias.values::<T>().ok_or_else(|| wrong_type(2, T::TYPE, bias.element_type()))?;
+    let channels = result.shape()[1];
+    if addends.len() != channels {
+        return Err(Fault::invalid(format!("{} biases for {channels} channels", addends.len())));
+    }
+    let places = shape::volume(&result.shape()[2..])?.max(1);
+    let sums = values.chunks(places).enumerate().flat_map(|(plane, values)| {
+        let addend = addends[plane % channels];
+        values.iter().map(move |value| value.plus(addend))
+    });
+    Ok(Tensor::new(result.shape().to_vec(), sums.collect()))
+}
+
+fn conv(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
+        let weights = call.tensor(1)?;
+        let shapes = Shapes::new(call, call.tensor(0)?.shape(), weights.shape())?;
+        let result = convolve(call, values, call.elements::<T>(1)?, &shapes)?;
+        add_bias::<T>(&result, call.maybe_tensor(2)?)
+    }
+    one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+}
+
+fn conv_integer(call: &Call) -> Outcome<Vec<Value>> {
+    let (input, weights) = (call.tensor(0)?, call.tensor(1)?);
+    let input_zero = call.maybe_tensor(2)?;
+    let shapes = Shapes::new(call, input.shape(), weights.shape())?;
+    let values = less_zero(input, input_zero)?;
+    let weights = by_filter(weights, call.maybe_tensor(3)?)?;
+    one(convolve(call, &values, &weights, &shapes)?)
+}
+
+/// The integers of a quantised value less its one zero point.
+pub(super) fn less_zero(input: &Tensor, zero: Option<&Tensor>) -> Outcome<Vec<i32>> {
+    let values = small_integers(input)?;
+    let zero = zero.map(small_integers).transpose()?.unwrap_or_else(|| vec![0]);
+    match zero[..] {
+        [zero] => Ok(values.iter().map(|value| value - zero).collect()),
+        _ => Err(Fault::invalid(format!("{} zero points", zero.len()))),
+    }
+}
+
+/// The integers of quantised weights less their zero point, one for all or one for each filter.
+pub(super) fn by_filter(weights: &Tensor, zero: Option<&Tensor>) -> Outcome<Vec<i32>> {
+    let values = small_integers(weights)?;
+    let zeros = zero.map(small_integers).transpose()?.unwrap_or_else(|| vec![0]);
+    let filters = weights.shape().first().copied().unwrap_or(0);
+    if zeros.len() != 1 && zeros.len() != filters {
+        return Err(Fault::invalid(format!("{} zero points for {filters} filters", zeros.len())));
+    }
+    let per_filter = (values.len() / filters.max(1)).max(1);
+    Ok(values.iter().enumerate().map(|(at, value)| value - zeros[at / per_filter % zeros.len()]).collect())
+}
+
+fn conv_transpose(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
+        let shapes = transposed_shapes(call)?;
+        let result = spread_out(call, values, call.elements::<T>(1)?, &shapes)?;
+        add_bias::<T>(&result, call.maybe_tensor(2)?)
+    }
+    one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+}
+
+/// The shapes of a ConvTranspose as of the convolution it is the transpose of: its value is that one's result.
+fn transposed_shapes(call: &Call) -> Outcome<Shapes> {
+    let (input, weights) = (call.tensor(0)?.shape(), call.tensor(1)?.shape());
+    let misfit = || Fault::invalid(format!("weights of shape {weights:?} for a value of shape {input:?}"));
+    let groups = shape::extent(call.int("group", 1)?)?;
+    let ([batch, channels, outputs @ ..], [filters, per_group, kernel @ ..]) = (input, weights) else {
+        return Err(misfit());
+    };
+    if outputs.len() != kernel.len() || channels != filters || groups == 0 || channels % groups != 0 {
+        return Err(misfit());
+    }
+    let axes = outputs.len();
+    // The pads follow from the wanted extents below, whatever the attribute says now.
+    let mut window = Window::new(call, outputs, kernel.to_vec())?;
+    let extra = call.maybe_ints("output_padding")?.map(shape::extents).transpose()?.unwrap_or_else(|| vec![0; axes]);
+    let wanted = call.maybe_ints("output_shape")?.map(shape::extents).transpose()?;
+    let wanted = wanted.map(|wanted| wanted[wanted.len().saturating_sub(axes)..].to_vec());
+    if extra.len() != axes || wanted.as_ref().is_some_and(|wanted| wanted.len() != axes) {
+        return Err(Fault::invalid("`output_padding` or `output_shape` does not fit its axes"));
+    }
+    let same = matches!(call.text("auto_pad", "NOTSET")?, "SAME_UPPER" | "SAME_LOWER");
+    let upper = call.text("auto_pad", "NOTSET")? == "SAME_UPPER";
+    let mut image = Vec::with_capacity(axes);
+    for axis in 0..axes {
+        let moved = outputs[axis].saturating_sub(1).checked_mul(window.strides[axis]).ok_or_else(misfit)?;
+        let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
+        let full = moved.checked_add(reach + extra[axis]).ok_or_else(misfit)?;
+        let explicit = match (&wanted, same) {
+            (Some(wanted), _) => Some(wanted[axis]),
+            (None, true) => Some(outputs[axis].saturating_mul(window.strides[axis])),
+            (None, false) => None,
+        };
+        match explicit {
+            Some(extent) => {
+                let total = full.saturating_sub(extent);
+                window.before[axis] = if upper { total / 2 } else { total - total / 2 };
+                window.after[axis] = total - window.before[axis];
+                image.push(extent);
+            }
+            None => {
+                let cut = window.before[axis].saturating_add(window.after[axis]);
+                image.push(full.checked_sub(cut).ok_or_else(misfit)?);
+            }
+        }
+    }
+    Ok(Shapes {
+        batch: *batch,
+        channels: per_group * groups,
+        filters: *channels,
+        groups,
+        image,
+        outputs: outputs.to_vec(),
+        window,
+    })
+}
+
+/// Adds what every place of the value contributes to the cells of its window.
+fn spread_out<T: Number>(call: &Call, input: &[T], weights: &[T], shapes: &Shapes) -> Outcome<Tensor> {
+    let Shapes { batch, channels, filters, groups, image, outputs, window } = shapes;
+    let result_shape = [&[*batch, *channels], &image[..]].concat();
+    let mut result = call.filled(shape::volume(&result_shape)?, T::ZERO)?;
+    let offsets = window.offsets(call, image, outputs)?;
+    let (cells, pixels, places) = (window.cells()?, shape::volume(image)?, shape::volume(outputs)?);
+    let (channels, filters) = (channels / groups, filters / groups);
+    let lines = channels * cells;
+    let extents = Extents { rows: lines, depth: filters, columns: places };
+    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    call.meter.room(lines.saturating_mul(places), T::TYPE.width())?;
+    if channels == 0 || pixels == 0 {
+        return Ok(Tensor::new(result_shape, result));
+    }
+    for (part, result) in result.chunks_mut(channels * pixels).enumerate() {
+        let own = &weights[part % groups * filters * lines..][..filters * lines];
+        let turned: Vec<T> = (0..lines).flat_map(|line| (0..filters).map(move |at| own[at * lines + line])).collect();
+        let mut unfolded = vec![T::ZERO; lines * places];
+        add_product(&turned, &input[part * filters * places..][..filters * places], extents, &mut unfolded);
+        fold(&unfolded, &offsets, pixels, result);
+    }
+    Ok(Tensor::new(result_shape, result))
+}
+
+/// Adds the cells of all windows to the planes they lie in.
+fn fold<T: Number>(unfolded: &[T], offsets: &[usize], pixels: usize, planes: &mut [T]) {
+    for (values, plane) in unfolded.chunks(offsets.len().max(1)).zip(planes.chunks_mut(pixels.max(1))) {
+        for (value, &offset) in values.iter().zip(offsets) {
+            if offset != OUTSIDE {
+                plane[offset] = plane[offset].plus(*value);
+            }
+        }
+    }
+}
+
+fn col2im(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
+        let input = call.tensor(0)?.shape();
+        let (image, block) = (shape::extents(&call.integers(1)?)?, shape::extents(&call.integers(2)?)?);
+        let window = Window::new(call, &image, block)?;
+        let outputs = window.outputs(&image, false)?;
+        let (cells, pixels, places) = (window.cells()?, shape::volume(&image)?, shape::volume(&outputs)?);
+        let [batch, lines, columns] = *input else {
+            return Err(Fault::invalid(format!("a value of shape {input:?}; it takes [N, C, L]")));
+        };
+        if lines % cells != 0 || columns != places {
+            return Err(Fault::invalid(format!("a value of shape {input:?} for {cells} cells at {places} places")));
+        }
+        let result_shape = [&[batch, lines / cells], &image[..]].concat();
+        let mut result = call.filled(shape::volume(&result_shape)?, T::ZERO)?;
+        fold(values, &window.offsets(call, &image, &outputs)?, pixels, &mut result);
+        Ok(Tensor::new(result_shape, result))
+    }
+    one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+}
+
+/// A convolution of each channel over itself and what came before, of which it keeps the end.
+fn causal_conv_with_state(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, padded: &[T], shape: &[usize]) -> Outcome<Tensor> {
+        let weights = call.tensor(1)?;
+        let (&[batch, channels, length], &[_, 1, kernel]) = (shape, weights.shape()) else {
+            return Err(Fault::invalid(format!("weights of shape {:?} for {shape:?}", weights.shape())));
+        };
+        let window =
+            Window { kernel: vec![kernel], strides: vec![1], dilations: vec![1], before: vec![0], after: vec![0] };
+        let outputs = window.outputs(&[length], false)?;
+        let shapes =
+            Shapes { batch, channels, filters: channels, groups: channels, image: vec![length], outputs, window };
+        let result = convolve(call, padded, call.elements::<T>(1)?, &shapes)?;
+        let result = add_bias::<T>(&result, call.maybe_tensor(2)?)?;
+        match call.text("activation", "none")? {
+            "none" => Ok(result),
+            "silu" | "swish" => {
+                let values = result.values::<T>().unwrap_or_default().iter();
+                let activated = values.map(|value| T::from_f64(value.to_f64() / (1.0 + (-value.to_f64()).exp())));
+                Ok(Tensor::new(result.shape().to_vec(), activated.collect()))
+            }
+            other => Err(Fault::invalid(format!("attribute `activation` is `{other}`"))),
+        }
+    }
+    let (input, weights) = (call.tensor(0)?, call.tensor(1)?);
+    let (&[batch, channels, _], &[filters, 1, kernel]) = (input.shape(), weights.shape()) else {
+        return Err(Fault::invalid(format!("weights of shape {:?} for {:?}", weights.shape(), input.shape())));
+    };
+    if filters != channels || kernel == 0 {
+        return Err(Fault::invalid(format!("{filters} filters for {channels} channels")));
+    }
+    let missing = vec![batch, channels, kernel - 1];
+    let state = match call.maybe_tensor(3)? {
+        Some(state) if state.shape() == missing => state.clone(),
+        Some(state) => return Err(Fault::invalid(format!("a state of shape {:?}", state.shape()))),
+        None => {
+            let count = call.room_for(&missing, input.element_type())?;
+            Tensor::of(missing, Data::zeros(input.element_type(), count))
+        }
+    };
+    let padded = joined(call, &[&state, input], 2)?;
+    let length = padded.shape()[2];
+    let kept = span(call, &padded, 2, length - (kernel - 1), kernel - 1)?;
+    let result = by_real!(padded.data(), values => typed(call, values, padded.shape()))?;
+    Ok(vec![result.into(), kept.into()])
+}

@@ -1,0 +1,208 @@
+//! Poolings: the most, the mean or a norm of each window.
+
+use super::pad::enlarged;
+use super::window::{OUTSIDE, Window};
+use super::{Operator, one, single};
+use crate::call::Call;
+use crate::error::{Fault, Outcome};
+use crate::number::{Number, by_number, by_real};
+use crate::shape::{self, Places};
+use crate::tensor::Tensor;
+use crate::value::Value;
+
+pub(super) fn find(op_type: &str) -> Option<Operator> {
+    Some(match op_type {
+        "AveragePool" => single(|call| pool(call, Pooling::Average)),
+        "GlobalAveragePool" => single(|call| pool_all(call, Pooling::Average)),
+        "GlobalLpPool" => single(|call| pool_all(call, Pooling::Lp)),
+        "GlobalMaxPool" => single(|call| pool_all(call, Pooling::Max)),
+        "LpPool" => single(|call| pool(call, Pooling::Lp)),
+        "MaxPool" => single(max_pool),
+        "MaxUnpool" => single(max_unpool),
+        _ => return None,
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    Average,
+    Lp,
+    Max,
+}
+
+/// A value [N, C, ...] and the window that slides over it.
+struct Shapes {
+    /// Batch times channels.
+    planes: usize,
+    image: Vec<usize>,
+    window: Window,
+    outputs: Vec<usize>,
+    result: Vec<usize>,
+}
+
+impl Shapes {
+    fn new(call: &Call) -> Outcome<Self> {
+        let input = call.tensor(0)?.shape();
+        let [batch, channels, image @ ..] = input else {
+            return Err(Fault::invalid(format!("a value of shape {input:?}; it takes [N, C, ...]")));
+        };
+        let kernel = call.required("kernel_shape", call.maybe_ints("kernel_shape")?)?;
+        let window = Window::new(call, image, shape::extents(kernel)?)?;
+        let outputs = window.outputs(image, call.flag("ceil_mode", false)?)?;
+        let result = [&[*batch, *channels], &outputs[..]].concat();
+        Ok(Self { planes: shape::volume(&[*batch, *channels])?, image: image.to_vec(), window, outputs, result })
+    }
+}
+
+fn pool(call: &Call, pooling: Pooling) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T], pooling: Pooling) -> Outcome<Tensor> {
+        let shapes = Shapes::new(call)?;
+        let (pixels, places) = (shape::volume(&shapes.image)?, shape::volume(&shapes.outputs)?);
+        let offsets = shapes.window.offsets(call, &shapes.image, &shapes.outputs)?;
+        call.meter.work((offsets.len() as u64).saturating_mul(shapes.planes as u64))?;
+        let mut result = call.filled(shape::volume(&shapes.result)?, T::ZERO)?;
+        let power = f64::from(i32::try_from(call.int("p", 2)?).unwrap_or(i32::MAX));
+        let counts = counts(call, &shapes, &offsets)?;
+        let mut sums = vec![0.0; places];
+        for (plane, result) in result.chunks_mut(places.max(1)).enumerate() {
+            let values = &values[plane * pixels..][..pixels];
+            sums.fill(0.0);
+            for (at, &offset) in offsets.iter().enumerate() {
+                if offset != OUTSIDE {
+                    let value = values[offset].to_f64();
+                    sums[at % places] += if pooling == Pooling::Lp { value.abs().powf(power) } else { value };
+                }
+            }
+            for ((result, sum), count) in result.iter_mut().zip(&sums).zip(&counts) {
+                *result = T::from_f64(if pooling == Pooling::Lp { sum.powf(power.recip()) } else { sum / count });
+            }
+        }
+        Ok(Tensor::new(shapes.result, result))
+    }
+    one(by_real!(call.tensor(0)?.data(), values => typed(call, values, pooling))?)
+}
+
+/// How many cells of each window count for a mean.
+fn counts(call: &Call, shapes: &Shapes, offsets: &[usize]) -> Outcome<Vec<f64>> {
+    let places = shape::volume(&shapes.outputs)?;
+    if !call.flag("count_include_pad", false)? {
+        let mut counts = vec![0.0; places];
+        offsets
+            .iter()
+            .enumerate()
+            .filter(|(_, offset)| **offset != OUTSIDE)
+            .for_each(|(at, _)| counts[at % places] += 1.0);
+        return Ok(counts);
+    }
+    // Pads count, but not what a window that was rounded up reaches beyond them.
+    let window = &shapes.window;
+    let mut counts = Vec::with_capacity(places);
+    let mut outputs = Places::new(&shapes.outputs);
+    while let Some(place) = outputs.next() {
+        let along = |axis: usize| {
+            let end = shapes.image[axis] + window.before[axis] + window.after[axis];
+            let start = place[axis] * window.strides[axis];
+            (0..window.kernel[axis]).filter(|cell| start + cell * window.dilations[axis] < end).count()
+        };
+        counts.push((0..place.len()).map(along).product::<usize>() as f64);
+    }
+    Ok(counts)
+}
+
+fn max_pool(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Vec<Value>> {
+        let shapes = Shapes::new(call)?;
+        let (pixels, places) = (shape::volume(&shapes.image)?, shape::volume(&shapes.outputs)?);
+        let offsets = shapes.window.offsets(call, &shapes.image, &shapes.outputs)?;
+        call.meter.work((offsets.len() as u64).saturating_mul(shapes.planes as u64))?;
+        let count = shape::volume(&shapes.result)?;
+        let mut result = call.filled(count, T::LOWEST)?;
+        let mut found = call.filled(count, -1_i64)?;
+        let by_column = call.flag("storage_order", false)?;
+        for plane in 0..if places == 0 { 0 } else { shapes.planes } {
+            let values = &values[plane * pixels..][..pixels];
+            let results = &mut result[plane * places..][..places];
+            let found = &mut found[plane * places..][..places];
+            for (at, &offset) in offsets.iter().enumerate() {
+                let place = at % places;
+                if offset != OUTSIDE && (found[place] < 0 || values[offset] > results[place]) {
+                    results[place] = values[offset];
+                    found[place] = offset as i64;
+                }
+            }
+            for found in found.iter_mut().filter(|found| **found >= 0) {
+                let inside = *found as usize;
+                let inside = if by_column { column_major(inside, &shapes.image) } else { inside };
+                *found = (plane * pixels + inside) as i64;
+            }
+        }
+        Ok(vec![Tensor::new(shapes.result.clone(), result).into(), Tensor::new(shapes.result, found).into()])
+    }
+    by_number!(call.tensor(0)?.data(), values => typed(call, values))
+}
+
+/// The position of an element if the first axis runs fastest.
+fn column_major(at: usize, extents: &[usize]) -> usize {
+    let (mut rest, mut position) = (at, 0);
+    for (axis, &extent) in extents.iter().enumerate().rev() {
+        position += rest % extent * extents[..axis].iter().product::<usize>();
+        rest /= extent;
+    }
+    position
+}
+
+/// Pooling over all places of each channel.
+fn pool_all(call: &Call, pooling: Pooling) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(values: &[T], planes: usize, pooling: Pooling, power: f64) -> Vec<T> {
+        let plane = |values: &[T]| match pooling {
+            Pooling::Max => values.iter().copied().fold(T::LOWEST, T::greater),
+            Pooling::Average => {
+                T::from_f64(values.iter().map(|value| value.to_f64()).sum::<f64>() / values.len() as f64)
+            }
+            Pooling::Lp => {
+                let sum: f64 = values.iter().map(|value| value.to_f64().abs().powf(power)).sum();
+                T::from_f64(sum.powf(power.recip()))
+            }
+        };
+        let pixels = values.len().checked_div(planes).unwrap_or(0);
+        (0..planes).map(|at| plane(&values[at * pixels..][..pixels])).collect()
+    }
+    let input = call.tensor(0)?;
+    let [batch, channels, image @ ..] = input.shape() else {
+        return Err(Fault::invalid(format!("a value of shape {:?}; it takes [N, C, ...]", input.shape())));
+    };
+    let planes = batch * channels;
+    let result = [&[*batch, *channels], &vec![1; image.len()][..]].concat();
+    let power = f64::from(i32::try_from(call.int("p", 2)?).unwrap_or(i32::MAX));
+    one(by_real!(input.data(), values => Ok(Tensor::new(result, typed(values, planes, pooling, power))))?)
+}
+
+/// Puts the greatest numbers back where MaxPool found them.
+fn max_unpool(call: &Call) -> Outcome<Vec<Value>> {
+    fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
+        let input = call.tensor(0)?.shape();
+        let [batch, channels, outputs @ ..] = input else {
+            return Err(Fault::invalid(format!("a value of shape {input:?}; it takes [N, C, ...]")));
+        };
+        let kernel = call.required("kernel_shape", call.maybe_ints("kernel_shape")?)?;
+        let window = Window::new(call, outputs, shape::extents(kernel)?)?;
+        let inferred: Vec<usize> = (0..outputs.len())
+            .map(|axis| {
+                let full = outputs[axis].saturating_sub(1) * window.strides[axis] + window.kernel[axis];
+                full.saturating_sub(window.before[axis] + window.after[axis])
+            })
+            .collect();
+        let inferred = [&[*batch, *channels], &inferred[..]].concat();
+        let mut result = call.filled(shape::volume(&inferred)?, T::ZERO)?;
+        for (&value, position) in values.iter().zip(call.integers(1)?) {
+            let position = shape::index(position, result.len())?;
+            result[position] = value;
+        }
+        let result = Tensor::new(inferred, result);
+        match call.maybe_integers(2)? {
+            Some(shape) => enlarged(call, &result, &shape::extents(&shape)?),
+            None => Ok(result),
+        }
+    }
+    one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+}

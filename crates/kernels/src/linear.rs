@@ -262,13 +262,16 @@ struct Pass<'m> {
 
 impl<'m> Pass<'m> {
     fn new(model: &'m LinearModel, rows: usize) -> Self {
-        let sums = vec![0.0; model.outputs() * rows.min(PASS_ROWS)];
-        Self { model, block: sums.clone(), total: sums, rows: 0, feature: 0 }
+        let sums = || Vec::with_capacity(model.outputs() * rows.min(PASS_ROWS));
+        Self { model, block: sums(), total: sums(), rows: 0, feature: 0 }
     }
 
     fn begin(&mut self, rows: usize) {
         (self.rows, self.feature) = (rows, 0);
-        self.block.fill(0.0);
+        let sums = self.model.outputs() * rows;
+        self.block.clear();
+        self.block.resize(sums, 0.0);
+        self.total.resize(sums, 0.0);
         for (total, &intercept) in self.total.chunks_exact_mut(rows).zip(&self.model.intercepts) {
             total.fill(intercept);
         }
@@ -470,6 +473,17 @@ mod tests {
         let columns = [FusedColumn::Numbers(&x), FusedColumn::Codes(&codes), FusedColumn::Numbers(&z)];
         fused.evaluate(&columns, &mut [&mut c, &mut d]);
         assert_eq!((a, b), (c, d));
+    }
+
+    #[test]
+    fn the_last_pass_may_be_short() {
+        let model = LinearModel::try_new(vec![1.0, 2.0, 4.0], vec![0.5]).expect("a valid model");
+        let fused = FusedLinear::try_new(model, vec![FusedInput::Category { categories: 3 }]).expect("valid inputs");
+        let codes: Vec<u32> = (0..PASS_ROWS as u32 + 7).map(|row| row % 3).collect();
+        let mut sums = vec![0.0; codes.len()];
+        fused.evaluate(&[FusedColumn::Codes(&codes)], &mut [&mut sums]);
+        let expected: Vec<f32> = codes.iter().map(|&code| [1.5, 2.5, 4.5][code as usize]).collect();
+        assert_eq!(sums, expected);
     }
 
     #[test]

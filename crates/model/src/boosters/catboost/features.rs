@@ -33,6 +33,7 @@ pub(super) struct Questions {
 }
 
 /// A feature of either kind.
+#[derive(Clone, Copy)]
 enum Kind<'f> {
     Float(&'f FloatFeature),
     Category(&'f CategoricalFeature),

@@ -118,7 +118,7 @@ fn answers(assembly: &mut Assembly, file: &File, margins: Vec<ColumnId>) -> Resu
         }
         (_, outputs) if is_classifier => {
             let labels = Labels::read(assembly, classes, outputs.len())?;
-            several_classes(assembly, labels, loss == "MultiClassOneVsAll", margins)
+            several_classes(assembly, &labels, loss, outputs)
         }
         _ => numbers(margins.clone(), margins),
     }
@@ -149,18 +149,13 @@ fn two_classes(assembly: &mut Assembly, file: &File, labels: Labels, margin: Col
     classification(label, labels.classes, Some(probabilities), vec![margin])
 }
 
-/// One sum for each class; a label without a sum is never predicted.
-fn several_classes(
-    assembly: &mut Assembly,
-    labels: Labels,
-    one_versus_all: bool,
-    margins: Vec<ColumnId>,
-) -> Result<Outcome> {
-    let mut sums: Vec<Option<ColumnId>> = vec![None; labels.classes.len()];
-    labels.of_output.iter().zip(&margins).for_each(|(&label, &margin)| sums[label] = Some(margin));
-    let mut all = Vec::with_capacity(sums.len());
-    for sum in sums {
-        all.push(match sum {
+/// The sum of each label, if there are several; a label without a sum is never predicted.
+fn several_classes(assembly: &mut Assembly, labels: &Labels, loss: &str, margins: &[ColumnId]) -> Result<Outcome> {
+    let mut by_label: Vec<Option<ColumnId>> = vec![None; labels.classes.len()];
+    labels.of_output.iter().zip(margins).for_each(|(&label, &margin)| by_label[label] = Some(margin));
+    let mut sums = Vec::with_capacity(by_label.len());
+    for sum in by_label {
+        sums.push(match sum {
             Some(sum) => sum,
             None => {
                 let least: ArrayRef = Arc::new(Float64Array::from(vec![f64::NEG_INFINITY]));
@@ -168,12 +163,12 @@ fn several_classes(
             }
         });
     }
-    let probabilities = match one_versus_all {
-        true => each(assembly, UnaryOp::PlainLogistic, &all)?,
-        false => assembly.push(Op::Across(AcrossOp::Softmax), all.clone(), vec![DataType::Float64; all.len()])?,
+    let probabilities = match loss {
+        "MultiClassOneVsAll" => each(assembly, UnaryOp::PlainLogistic, &sums)?,
+        _ => assembly.push(Op::Across(AcrossOp::Softmax), sums.clone(), vec![DataType::Float64; sums.len()])?,
     };
-    let label = assembly.label(&labels.classes, LabelChoice::ArgMax, all.clone())?;
-    classification(label, labels.classes, Some(probabilities), all)
+    let label = assembly.label(&labels.classes, LabelChoice::ArgMax, sums.clone())?;
+    classification(label, Arc::clone(&labels.classes), Some(probabilities), sums)
 }
 
 /// Every sum tells by itself whether its label applies.

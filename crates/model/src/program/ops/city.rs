@@ -117,7 +117,7 @@ fn long(bytes: &[u8]) -> u64 {
     x = z.wrapping_add(x).rotate_right(39).wrapping_mul(K1);
     y = y.rotate_right(33).wrapping_mul(K1);
     // The last block was taken first, so that the whole blocks end before it or in it.
-    for at in (0..count - 1 & !63).step_by(64) {
+    for at in (0..(count - 1) & !63).step_by(64) {
         let sum = x.wrapping_add(y).wrapping_add(v.0).wrapping_add(word(bytes, at + 16));
         x = sum.rotate_right(37).wrapping_mul(K1) ^ w.1;
         y = y.wrapping_add(v.1).wrapping_add(word(bytes, at + 48)).rotate_right(42).wrapping_mul(K1) ^ v.0;

@@ -52,6 +52,7 @@ impl Pipeline {
                 classes.write(&mut graph, "ai.onnx.ml.LinearClassifier", &features, "classlabels_ints", linear.lists());
             }
         }
+        graph.node.iter_mut().for_each(|node| node.name = node.output.join("_"));
         graph.output.push(ValueInfoProto { name: "scores".to_string(), ..ValueInfoProto::default() });
         let mut file = model(1, vec![], vec![]);
         let is_v5 = matches!(self.end, End::TreeEnsemble(..));
@@ -146,7 +147,7 @@ impl Step {
             Self::Normalize(norm) => ("Normalizer", vec![text("norm", norm.name())]),
             Self::Binarize(threshold) => ("Binarizer", vec![float("threshold", *threshold as f32)]),
         };
-        NodeProto { name: to.to_string(), ..node(&format!("ai.onnx.ml.{operator}"), &[from], to, attributes) }
+        node(&format!("ai.onnx.ml.{operator}"), &[from], to, attributes)
     }
 }
 

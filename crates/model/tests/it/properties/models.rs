@@ -5,7 +5,6 @@ use foretell_testing::referee::{
     Test, Transform, Tree,
 };
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -55,10 +54,12 @@ pub fn pipeline() -> impl Strategy<Value = Pipeline> {
 
 fn step(width: usize) -> impl Strategy<Value = Step> {
     let per_feature = move || prop_oneof![vec(single(), 1), vec(single(), width)];
+    let pairs = move |count| (vec(single(), count), vec(single(), count));
+    let scale = prop_oneof![pairs(1), pairs(width)];
     let replaced = prop_oneof![2 => Just(f64::NAN), 1 => single()];
     prop_oneof![
         (replaced, per_feature()).prop_map(|(replaced, fills)| Step::Impute { replaced, fills }),
-        (per_feature(), per_feature()).prop_map(|(offsets, scales)| Step::Scale { offsets, scales }),
+        scale.prop_map(|(offsets, scales)| Step::Scale { offsets, scales }),
         select(vec![Norm::Max, Norm::L1, Norm::L2]).prop_map(Step::Normalize),
         single().prop_map(Step::Binarize),
     ]
@@ -140,9 +141,10 @@ fn base_values(outputs: usize) -> impl Strategy<Value = Vec<f64>> {
 
 fn regressor(width: usize) -> impl Strategy<Value = End> {
     (1..=3_usize).prop_flat_map(move |outputs| {
-        let leaf = vec(option::weighted(0.8, single()), outputs).prop_map(|weights| {
-            weights.into_iter().enumerate().filter_map(|(output, weight)| Some((output, weight?))).collect()
-        });
+        // Some outputs, at least one.
+        let outputs_of_leaf = subsequence((0..outputs).collect::<Vec<_>>(), 1..=outputs).prop_shuffle();
+        let leaf = (outputs_of_leaf, vec(single(), outputs))
+            .prop_map(|(outputs, weights)| outputs.into_iter().zip(weights).collect());
         let trees = vec(tree(width, leaf.boxed(), false), 1..=4);
         (trees, aggregate(), base_values(outputs), transform()).prop_map(
             move |(trees, aggregate, base_values, transform)| {

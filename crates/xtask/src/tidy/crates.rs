@@ -5,14 +5,15 @@ use super::{Violation, manifest::Manifest};
 use crate::tree::Tree;
 
 /// Each crate of ours and those of ours it may import. `ALL` is for what is never shipped.
-const IMPORTS: [(&str, &[&str]); 15] = [
+const IMPORTS: [(&str, &[&str]); 16] = [
     ("foretell-kernels", &[]),
     ("foretell-tensors", &[]),
     ("foretell-model", &["foretell-kernels", "foretell-tensors"]),
+    ("foretell-mlflow", &["foretell-model"]),
     ("foretell-udfs", &["foretell-model"]),
     ("foretell-query", &["foretell-model", "foretell-udfs"]),
     ("foretell-warehouse", &["foretell-model"]),
-    ("foretell", &["foretell-model", "foretell-udfs", "foretell-query", "foretell-warehouse"]),
+    ("foretell", &["foretell-model", "foretell-mlflow", "foretell-udfs", "foretell-query", "foretell-warehouse"]),
     ("foretell-cli", DOOR),
     ("foretell-server", DOOR),
     ("foretell-cluster", DOOR),

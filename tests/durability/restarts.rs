@@ -74,7 +74,7 @@ fn a_model_that_was_changed_on_disk_is_not_used() {
     assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @"error: -c:1:1: model `late` version 1 was changed on disk: `[sandbox]/db/models/files/[sha256].onnx` should have sha256 [sha256], got [sha256]; create the model again");
     assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @r#"
     name,task,prediction,features,backend,format,source,temporary,status
-    late,,,6,,,sql/models/late.onnx,false,"External error: model `late` version 1 was changed on disk: `[sandbox]/db/models/files/[sha256].onnx` should have sha256 [sha256], got [sha256]; create the model again"
+    late,,,6,,,sql/models/late.onnx,false,"model `late` version 1 was changed on disk: `[sandbox]/db/models/files/[sha256].onnx` should have sha256 [sha256], got [sha256]; create the model again"
     n
     2
     "#);
@@ -87,21 +87,42 @@ fn a_model_whose_file_is_gone_is_not_used() {
     let _names = told(&sandbox);
     fs::remove_file(&entries(&sandbox.path("db/models/files"))[0]).expect("the model can be removed");
     assert_snapshot!(run(&sandbox, &[PREDICTION]).error(1), @r"
-    error: -c:1:1: cannot read `[sandbox]/db/models/files/[sha256].onnx`
+    error: -c:1:1: the file of model `late` version 1, `[sandbox]/db/models/files/[sha256].onnx`, cannot be read; restore it from a backup, or create the model again: CREATE OR REPLACE MODEL late FROM 'sql/models/late.onnx'
       caused by: No such file or directory (os error 2)
     ");
-    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @r"
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS", "SELECT count(*) AS n FROM t"]), @r#"
     name,task,prediction,features,backend,format,source,temporary,status
-    late,,,6,,,sql/models/late.onnx,false,External error: cannot read `[sandbox]/db/models/files/[sha256].onnx`
+    late,,,6,,,sql/models/late.onnx,false,"the file of model `late` version 1, `[sandbox]/db/models/files/[sha256].onnx`, cannot be read; restore it from a backup, or create the model again: CREATE OR REPLACE MODEL late FROM 'sql/models/late.onnx' (No such file or directory (os error 2))"
     n
     2
-    ");
+    "#);
     assert_eq!(ask(&sandbox, &[&create_model("late", "late.onnx"), PREDICTION]), PREDICTED);
+}
+
+#[test]
+fn a_damaged_record_stops_no_other_model() {
+    let sandbox = filled();
+    let _names = told(&sandbox);
+    run(&sandbox, &[&create_model("broken", "delay.onnx")]).output();
+    sandbox.write("db/models/broken.json", "{\"name\": \"bro");
+    assert_snapshot!(ask(&sandbox, &["SHOW MODELS"]), @r#"
+    name,task,prediction,features,backend,format,source,temporary,status
+    broken,,,0,,,"",false,"model `broken` cannot be used until its record is restored, or removed by DROP MODEL broken: `[sandbox]/db/models/broken.json` is damaged: it is not the JSON that foretell writes; restore it from a backup (EOF while parsing a string at line 1 column 13)"
+    late,binary classification,Utf8,6,native,ONNX,sql/models/late.onnx,false,ready
+    "#);
+    assert_snapshot!(run(&sandbox, &["SELECT predict('broken', 1)"]).error(1), @r"
+    error: -c:1:1: model `broken` cannot be used until its record is restored, or removed by DROP MODEL broken: `[sandbox]/db/models/broken.json` is damaged: it is not the JSON that foretell writes; restore it from a backup
+      caused by: EOF while parsing a string at line 1 column 13
+    ");
+    assert_eq!(ask(&sandbox, &[PREDICTION, "SELECT count(*) AS n FROM t"]), format!("{PREDICTED}n\n2\n"));
+    run(&sandbox, &["DROP MODEL broken"]).output();
+    assert_eq!(ask(&sandbox, &["SELECT count(*) AS n FROM t"]), "n\n2\n");
+    assert!(!ask(&sandbox, &["SHOW MODELS"]).contains("broken"));
 }
 
 #[test]
 fn a_view_on_what_was_dropped_says_so() {
     let sandbox = filled();
     run(&sandbox, &["DROP TABLE t"]).output();
-    assert_snapshot!(run(&sandbox, &["SELECT * FROM v"]).error(1), @"error: -c:1:1: `v` cannot be read as it was defined: table 'foretell.public.t' not found");
+    assert_snapshot!(run(&sandbox, &["SELECT * FROM v"]).error(1), @"error: -c:1:1: the view `v` reads `t`, and no table is called so any more; create `t` again, or drop the view with DROP VIEW v");
 }

@@ -21,6 +21,8 @@ pub struct NamedModel {
 pub struct ModelDetails {
     /// Where the model was read from.
     pub uri: String,
+    /// What that address meant when the model was created, if it was one that can come to mean another model.
+    pub resolved: Option<String>,
     /// Name of what it predicts, for `predicted_<label>` in `ml_predict`.
     pub label: String,
     /// True when the model ends with the session.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::common::{internal_err, plan_err};
+use datafusion::common::{DataFusionError, internal_err, plan_err};
 use datafusion::datasource::{TableType, ViewTable};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
@@ -16,11 +16,10 @@ use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use parking_lot::RwLock;
 
+use crate::error::missing_table;
 use crate::planning::bind_plan;
 use crate::store::ModelStore;
 
-#[cfg(feature = "warehouse")]
-use datafusion::common::DataFusionError;
 #[cfg(feature = "warehouse")]
 use foretell_warehouse::{OnExisting, ViewKind, Warehouse};
 
@@ -186,8 +185,7 @@ impl SchemaProvider for DatabaseSchema {
         };
         let Some(state) = self.state.upgrade() else { return Ok(None) };
         let state = state.read().clone();
-        let resolved = resolve(&definition, &state).await;
-        resolved.map(Some).map_err(|error| error.context(format!("`{name}` cannot be read as it was defined")))
+        resolve(&definition, &state).await.map(Some).map_err(|error| unresolved(name, definition.kind, error))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
@@ -208,6 +206,17 @@ impl SchemaProvider for DatabaseSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         self.tables.table_exist(name) || self.definitions.read().contains_key(name)
+    }
+}
+
+/// The error about a view or an external table that cannot be read any more.
+fn unresolved(name: &str, kind: DefinitionKind, error: DataFusionError) -> DataFusionError {
+    match (kind, missing_table(&error)) {
+        (DefinitionKind::View, Some(table)) => DataFusionError::Plan(format!(
+            "the view `{name}` reads `{table}`, and no table is called so any more; create `{table}` again, or drop the \
+             view with DROP VIEW {name}"
+        )),
+        _ => error.context(format!("`{name}` cannot be read as it was defined")),
     }
 }
 

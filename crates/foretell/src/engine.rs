@@ -8,17 +8,18 @@ use datafusion::common::{DFSchema, DataFusionError, plan_err};
 use datafusion::error::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{ExprSchemable, ScalarUDF};
-use foretell_model::{DeclaredFeature, LoadOptions, Model, NullPolicy};
+use foretell_mlflow::Error as MlflowError;
+use foretell_model::{DeclaredFeature, Limits, LoadOptions, Model, NullPolicy};
 use foretell_udfs::{ModelDetails, ModelFunc, ModelSource, NamedModel, nearest, to_datafusion};
 
 use crate::dialect::{CreateModel, Parameter};
-use crate::fetch::fetch;
+use crate::fetch::{Example, Fetched, fetch};
 use crate::options::limits;
 use crate::registry::SessionModels;
 use crate::store::ModelStore;
 
 /// Names of the options of `CREATE MODEL`.
-const OPTIONS: [&str; 3] = ["label", "model_type", "on_null"];
+const OPTIONS: [&str; 4] = ["input_example", "label", "model_type", "on_null"];
 
 /// What `MODEL_TYPE` may say: the first word of a format's name.
 const MODEL_TYPES: [&str; 4] = ["ONNX", "XGBOOST", "LIGHTGBM", "CATBOOST"];
@@ -81,14 +82,15 @@ impl Engine {
         self.check_name(&new)?;
         check_options(&new.options)?;
         let limits = limits(state.config());
-        let bytes = fetch(&new.uri, state.runtime_env(), limits.file_bytes).await?;
+        let example = example_check(&new.options)?;
         let on_null = null_policy(&new.options)?;
-        let load = LoadOptions { limits, features: new.features.clone(), on_null, ..LoadOptions::default() };
-        let model = Model::from_bytes(&bytes, &load).map_err(|error| refused(&new.uri, error))?;
+        let fetched = fetch(&new.uri, state.runtime_env(), &limits, example).await?;
+        let model = load(&new, &fetched, limits, on_null)?;
         check_format(&new, &model)?;
         accept(&model)?;
         let details = ModelDetails {
             uri: new.uri.clone(),
+            resolved: fetched.resolved,
             label: new.options.get("label").unwrap_or(&new.name).clone(),
             temporary: new.temporary,
             features: model.signature().features.iter().map(|feature| feature.name.clone()).collect(),
@@ -96,7 +98,7 @@ impl Engine {
         let named = NamedModel::new(&new.name, details, &Arc::new(model));
         let function = ModelFunc::try_new(named.clone())?;
         if !new.temporary {
-            self.store.put(&named, &new.options, &bytes, new.or_replace)?;
+            self.store.put(&named, &new.options, &fetched.bytes, new.or_replace)?;
         }
         Ok(function.into_udf())
     }
@@ -198,6 +200,38 @@ fn check_format(new: &NewModel, model: &Model) -> Result<()> {
             plan_err!("`{}` is a model of format {format}, MODEL_TYPE says '{given}'; it may be left out", new.uri)
         }
         _ => Ok(()),
+    }
+}
+
+/// The model in what was read, its features named by the statement, by MLflow's signature or by the file, in this order.
+fn load(new: &NewModel, fetched: &Fetched, limits: Limits, on_null: Option<NullPolicy>) -> Result<Model> {
+    let refused = |error| refused(&new.uri, error);
+    let options = LoadOptions { limits, on_null, ..LoadOptions::default() };
+    let Some(mlmodel) = &fetched.mlmodel else {
+        let options = LoadOptions { features: new.features.clone(), ..options };
+        return Model::from_bytes(&fetched.bytes, &options).map_err(refused);
+    };
+    let feature_count = new.features.as_ref().map(Vec::len).or_else(|| mlmodel.feature_count());
+    let mut model = Model::from_bytes(&fetched.bytes, &LoadOptions { feature_count, ..options }).map_err(refused)?;
+    let unfit =
+        |error: MlflowError| DataFusionError::External(Box::new(error)).context(format!("cannot use `{}`", new.uri));
+    match mlmodel.name_features(&mut model) {
+        // Whoever names the features says that the signature is wrong.
+        Err(MlflowError::Signature(_)) if new.features.is_some() => {}
+        fits => {
+            fits.map_err(unfit)?;
+            fetched.example.iter().try_for_each(|json| mlmodel.answer_example(&model, json)).map_err(unfit)?;
+        }
+    }
+    new.features.iter().try_for_each(|features| model.declare(features)).map_err(refused)?;
+    Ok(model)
+}
+
+fn example_check(options: &BTreeMap<String, String>) -> Result<Example> {
+    match options.get("input_example").map(|value| value.to_lowercase()).as_deref() {
+        None | Some("check") => Ok(Example::Check),
+        Some("skip") => Ok(Example::Skip),
+        Some(other) => plan_err!("input_example is 'check' or 'skip', got '{other}'"),
     }
 }
 

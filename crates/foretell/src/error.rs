@@ -112,6 +112,15 @@ fn message_of(error: &DataFusionError) -> String {
     }
 }
 
+/// The message with the cause behind it, if the message does not say it already.
+pub(crate) fn told(error: &DataFusionError) -> String {
+    let message = message_of(error);
+    match unsaid_cause(error, &message) {
+        Some(cause) => format!("{message} ({cause})"),
+        None => message,
+    }
+}
+
 /// True for the contexts that DataFusion's analyzer and optimizer put around an error: names of rules.
 fn inner_is_named(context: &str) -> bool {
     !context.contains(' ') || context.starts_with("Optimizer rule")

@@ -9,6 +9,8 @@ use datafusion::error::Result;
 use foretell_model::Model;
 use foretell_udfs::NamedModel;
 
+use crate::error::told;
+
 /// One row per model. A model whose file cannot be read says so in `status`.
 pub(crate) fn models(models: &[NamedModel]) -> Result<RecordBatch> {
     let loaded: Vec<Result<Arc<Model>>> = models.iter().map(NamedModel::model).collect();
@@ -17,7 +19,7 @@ pub(crate) fn models(models: &[NamedModel]) -> Result<RecordBatch> {
     };
     let status = loaded.iter().map(|model| match model {
         Ok(_) => "ready".to_owned(),
-        Err(error) => error.strip_backtrace(),
+        Err(error) => told(error),
     });
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("name", Arc::new(models.iter().map(|model| Some(model.name.to_string())).collect::<StringArray>())),
@@ -26,11 +28,17 @@ pub(crate) fn models(models: &[NamedModel]) -> Result<RecordBatch> {
         ("features", Arc::new(models.iter().map(|model| model.details.features.len() as i64).collect::<Int64Array>())),
         ("backend", text(&|model| model.backend().to_owned())),
         ("format", text(&|model| model.signature().format.to_owned())),
-        ("source", Arc::new(models.iter().map(|model| Some(model.details.uri.clone())).collect::<StringArray>())),
+        ("source", Arc::new(models.iter().map(|model| Some(source(model))).collect::<StringArray>())),
         ("temporary", Arc::new(models.iter().map(|model| Some(model.details.temporary)).collect::<BooleanArray>())),
         ("status", Arc::new(status.map(Some).collect::<StringArray>())),
     ];
     Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?)
+}
+
+/// The address a model came from, and what it meant then.
+fn source(model: &NamedModel) -> String {
+    let uri = &model.details.uri;
+    model.details.resolved.as_ref().map_or_else(|| uri.clone(), |resolved| format!("{uri} ({resolved})"))
 }
 
 /// What a model takes and returns, a row each.
@@ -63,6 +71,7 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
         ("producer", signature.producer.clone()),
         ("backend", model.backend().to_owned()),
         ("source", named.details.uri.clone()),
+        ("resolved", named.details.resolved.clone().unwrap_or_default()),
         ("sha256", signature.sha256.clone()),
         ("bytes", signature.file_bytes.to_string()),
     ];

@@ -1,6 +1,8 @@
 //! Where a session keeps the models that outlive it: in the database directory, or nowhere.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "warehouse")]
+use std::sync::Arc;
 
 use datafusion::error::Result;
 use foretell_udfs::NamedModel;
@@ -11,7 +13,7 @@ use {
     datafusion::common::DataFusionError,
     foretell_model::{DeclaredFeature, LoadOptions, NullPolicy},
     foretell_udfs::ModelDetails,
-    foretell_warehouse::{ModelParameter, ModelRecord, ModelVersion, NewModel, OnExisting, Warehouse},
+    foretell_warehouse::{FoundModel, ModelParameter, ModelVersion, NewModel, OnExisting, Warehouse},
 };
 
 /// The models on disk.
@@ -51,8 +53,8 @@ impl ModelStore {
     /// Every stored model, not read yet.
     pub(crate) fn stored_models(&self) -> Result<Vec<NamedModel>> {
         let Some(warehouse) = &self.warehouse else { return Ok(Vec::new()) };
-        let records = warehouse.models().map_err(external)?;
-        Ok(records.into_iter().filter_map(|record| stored_model(warehouse, &record)).collect())
+        let found = warehouse.models().map_err(external)?;
+        Ok(found.into_iter().map(|found| stored_model(warehouse, found)).collect())
     }
 
     /// Keeps a model under its name.
@@ -71,7 +73,8 @@ impl ModelStore {
             .iter()
             .map(|feature| ModelParameter { name: feature.name.clone(), data_type: None })
             .collect();
-        let new = NewModel { name: &model.name, source: &model.details.uri, parameters, options: options.clone() };
+        let (source, resolved) = (&model.details.uri, model.details.resolved.as_deref());
+        let new = NewModel { name: &model.name, source, resolved, parameters, options: options.clone() };
         let on_existing = if or_replace { OnExisting::Replace } else { OnExisting::Fail };
         warehouse.put_model(&new, bytes, on_existing).map_err(external)?;
         Ok(())
@@ -86,21 +89,37 @@ impl ModelStore {
     }
 }
 
+/// The model behind a record. One whose record is damaged is there as well, and says so when it is used.
 #[cfg(feature = "warehouse")]
-fn stored_model(warehouse: &Warehouse, record: &ModelRecord) -> Option<NamedModel> {
-    let version = record.default_version()?.clone();
-    let name = record.name.clone();
+fn stored_model(warehouse: &Warehouse, found: FoundModel) -> NamedModel {
+    let FoundModel { name, record } = found;
+    let version = match record.map(|record| record.default_version().cloned()) {
+        Ok(Some(version)) => version,
+        Ok(None) => return unusable(&name, DataFusionError::Execution("it has no default version".to_owned())),
+        Err(error) => return unusable(&name, external(error)),
+    };
     let details = ModelDetails {
         uri: version.source.clone(),
-        label: version.options.get("label").unwrap_or(&record.name).clone(),
+        resolved: version.resolved.clone(),
+        label: version.options.get("label").unwrap_or(&name).clone(),
         temporary: false,
         features: version.parameters.iter().map(|parameter| parameter.name.clone()).collect(),
     };
     let warehouse = warehouse.clone();
-    Some(NamedModel::lazy(&record.name, details, move || {
+    NamedModel::lazy(&name.clone(), details, move || {
         let bytes = warehouse.model_bytes(&name, &version).map_err(external)?;
         reload(&name, &bytes, &load_options(&version))
-    }))
+    })
+}
+
+/// A model of which there is only the name.
+#[cfg(feature = "warehouse")]
+fn unusable(name: &str, error: DataFusionError) -> NamedModel {
+    let what = format!("model `{name}` cannot be used until its record is restored, or removed by DROP MODEL {name}");
+    let error = Arc::new(error.context(what));
+    let details =
+        ModelDetails { uri: String::new(), resolved: None, label: name.to_owned(), temporary: false, features: vec![] };
+    NamedModel::lazy(name, details, move || Err(DataFusionError::Shared(Arc::clone(&error))))
 }
 
 /// The options a stored version was made with.

@@ -128,6 +128,24 @@ pub enum Error {
         /// Digest of the bytes now.
         got: String,
     },
+    /// The stored bytes of a model cannot be read.
+    #[error(
+        "the file of model `{name}` version {version}, `{}`, cannot be read; restore it from a backup, \
+         or create the model again: CREATE OR REPLACE MODEL {name} FROM '{from}'",
+        .path.display()
+    )]
+    ModelFile {
+        /// The model.
+        name: String,
+        /// Its version.
+        version: u32,
+        /// The file that holds the bytes.
+        path: PathBuf,
+        /// Where the model came from.
+        from: String,
+        /// The system's error.
+        source: io::Error,
+    },
     /// A table without columns.
     #[error("table `{table}` has no columns; a stored table needs at least one")]
     NoColumns {

@@ -60,7 +60,7 @@ mod write;
 
 pub use commit::CommitInfo;
 pub use error::{Error, Result};
-pub use models::{ModelParameter, ModelRecord, ModelVersion, NewModel};
+pub use models::{FoundModel, ModelParameter, ModelRecord, ModelVersion, NewModel};
 pub use schema::WarehouseSchema;
 pub use views::{ViewKind, ViewRecord};
 pub use warehouse::{OnExisting, Warehouse};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use chrono::{SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +34,9 @@ pub struct ModelVersion {
     pub file: String,
     /// Where the model came from, as the user wrote it.
     pub source: String,
+    /// What that meant when the model was stored, if it was an address that can come to mean something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<String>,
     /// The declared parameters; empty if none were.
     #[serde(default)]
     pub parameters: Vec<ModelParameter>,
@@ -61,6 +65,15 @@ impl ModelRecord {
     }
 }
 
+/// A model as it is found in the directory.
+#[derive(Debug)]
+pub struct FoundModel {
+    /// Its name.
+    pub name: String,
+    /// Its record, or why that cannot be read.
+    pub record: Result<ModelRecord>,
+}
+
 /// A model to be stored.
 #[derive(Debug, Clone, Default)]
 pub struct NewModel<'a> {
@@ -68,6 +81,8 @@ pub struct NewModel<'a> {
     pub name: &'a str,
     /// Where it came from, as the user wrote it. The ending of its path becomes the ending of the stored file.
     pub source: &'a str,
+    /// What that meant, if it was an address that can come to mean something else.
+    pub resolved: Option<&'a str>,
     /// The declared parameters.
     pub parameters: Vec<ModelParameter>,
     /// The options of `WITH (...)`.
@@ -75,13 +90,14 @@ pub struct NewModel<'a> {
 }
 
 impl Warehouse {
-    /// All models, by name.
+    /// All models, by name, each with its record or what is wrong with it.
     ///
     /// # Errors
     ///
-    /// A record cannot be read.
-    pub fn models(&self) -> Result<Vec<ModelRecord>> {
-        records(&self.layout)
+    /// The directory cannot be read.
+    pub fn models(&self) -> Result<Vec<FoundModel>> {
+        let found = read_each(&self.layout.models())?;
+        Ok(found.into_iter().map(|(name, record)| FoundModel { name, record }).collect())
     }
 
     /// One model, `None` if there is none of that name.
@@ -100,7 +116,13 @@ impl Warehouse {
     /// The file cannot be read, or does not hold what was stored.
     pub fn model_bytes(&self, name: &str, version: &ModelVersion) -> Result<Vec<u8>> {
         let path = self.layout.model_files().join(&version.file);
-        let bytes = fs::read(&path).map_err(|source| Error::io("read", &path, source))?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => {
+                let (name, version, from) = (name.to_string(), version.version, version.source.clone());
+                return Err(Error::ModelFile { name, version, path, from, source });
+            }
+        };
         let got = sha256(&bytes);
         if got == version.sha256 {
             return Ok(bytes);
@@ -164,7 +186,7 @@ impl Warehouse {
 /// Removes model files that no record mentions. The caller holds the writer lock. If a record cannot be read, its
 /// files are unknown and all are left.
 pub(crate) fn clean(layout: &Layout) -> Result<()> {
-    let Ok(records) = records(layout) else { return Ok(()) };
+    let Ok(records) = read_all::<ModelRecord>(&layout.models()) else { return Ok(()) };
     let used: HashSet<_> = records.iter().flat_map(|record| &record.versions).map(|version| &version.file).collect();
     for path in files::entries(&layout.model_files())? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -175,19 +197,22 @@ pub(crate) fn clean(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-fn records(layout: &Layout) -> Result<Vec<ModelRecord>> {
-    let mut records: Vec<ModelRecord> = read_all(&layout.models())?;
-    records.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(records)
+/// Every `<name>.json` in `dir`.
+pub(crate) fn read_all<T: DeserializeOwned>(dir: &Path) -> Result<Vec<T>> {
+    read_each(dir)?.into_iter().map(|(_, record)| record).collect()
 }
 
-/// Every `<name>.json` in `dir`.
-pub(crate) fn read_all<T: serde::de::DeserializeOwned>(dir: &Path) -> Result<Vec<T>> {
+/// Every `<name>.json` in `dir` with its name, in the order of the names.
+fn read_each<T: DeserializeOwned>(dir: &Path) -> Result<Vec<(String, Result<T>)>> {
     let named = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".json").and_then(names::decode);
-    let paths = files::entries(dir)?;
-    let records = paths.iter().filter(|path| named(path).is_some()).map(|path| files::read_json(path));
-    // A record that was dropped after the listing is not there any more.
-    records.filter_map(Result::transpose).collect()
+    let mut records: Vec<(String, Result<T>)> = files::entries(dir)?
+        .iter()
+        .filter_map(|path| Some((named(path)?, path)))
+        // A record that was dropped after the listing is not there any more.
+        .filter_map(|(name, path)| files::read_json(path).transpose().map(|record| (name, record)))
+        .collect();
+    records.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok(records)
 }
 
 fn add_version(new: &NewModel<'_>, mut versions: Vec<ModelVersion>, sha256: String, file: String) -> ModelRecord {
@@ -197,6 +222,7 @@ fn add_version(new: &NewModel<'_>, mut versions: Vec<ModelVersion>, sha256: Stri
         sha256,
         file,
         source: new.source.to_string(),
+        resolved: new.resolved.map(str::to_string),
         parameters: new.parameters.clone(),
         options: new.options.clone(),
         created: now(),

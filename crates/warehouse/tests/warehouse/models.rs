@@ -15,6 +15,7 @@ fn late() -> NewModel<'static> {
     NewModel {
         name: "late",
         source: "models/late.onnx",
+        resolved: Some("models:/late/3"),
         parameters: vec![parameter("dep_delay", Some("DOUBLE")), parameter("carrier", None)],
         options: BTreeMap::from([("on_null".to_string(), "missing".to_string())]),
     }
@@ -27,9 +28,12 @@ fn a_model_is_there_after_opening_again() {
     let warehouse = db.reopen();
     let record = warehouse.model("late").expect("read").expect("there");
     assert_eq!(record, stored);
-    assert_eq!(warehouse.models().expect("models"), [stored]);
+    let found = warehouse.models().expect("models");
+    assert_eq!(found.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(), ["late"]);
+    assert_eq!(found[0].record.as_ref().ok(), Some(&stored));
     let version = record.default_version().expect("a default");
     assert_eq!((version.version, version.source.as_str()), (1, "models/late.onnx"));
+    assert_eq!(version.resolved.as_deref(), Some("models:/late/3"));
     assert_eq!((&version.parameters, &version.options), (&late().parameters, &late().options));
     assert_eq!(version.sha256, "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9");
     assert_eq!(warehouse.model_bytes("late", version).expect("bytes"), b"bytes");
@@ -74,9 +78,26 @@ fn changed_bytes_are_noticed() {
 fn a_damaged_record_is_an_error_that_names_the_file() {
     let db = Database::new();
     db.warehouse.put_model(&late(), b"bytes", OnExisting::Fail).expect("put");
+    db.warehouse.put_model(&NewModel { name: "other", ..late() }, b"bytes", OnExisting::Fail).expect("put");
     fs::write(db.warehouse.path().join("models/late.json"), "{").expect("tamper");
-    let error = db.reopen().model("late").expect_err("damaged").to_string();
+    let warehouse = db.reopen();
+    let sound: Vec<(String, bool)> =
+        warehouse.models().expect("list").into_iter().map(|found| (found.name, found.record.is_ok())).collect();
+    assert_eq!(sound, [("late".to_string(), false), ("other".to_string(), true)]);
+    let error = warehouse.model("late").expect_err("damaged").to_string();
     let root = db.warehouse.path().display().to_string();
     insta::assert_snapshot!(error.replace(&root, "<db>"), @"`<db>/models/late.json` is damaged: it is not the JSON that foretell writes; restore it from a backup");
     assert_eq!(tree(&db.warehouse.path().join("models/files")).len(), 1);
+    assert!(warehouse.drop_model("late").expect("drop"));
+    assert_eq!(warehouse.models().expect("list").len(), 1);
+}
+
+#[test]
+fn a_missing_file_names_the_model_and_the_cure() {
+    let db = Database::new();
+    let record = db.warehouse.put_model(&late(), b"bytes", OnExisting::Fail).expect("put");
+    fs::remove_dir_all(db.warehouse.path().join("models/files")).expect("tamper");
+    let error = db.warehouse.model_bytes("late", &record.versions[0]).expect_err("gone").to_string();
+    let root = db.warehouse.path().display().to_string();
+    insta::assert_snapshot!(error.replace(&root, "<db>"), @"the file of model `late` version 1, `<db>/models/files/277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9.onnx`, cannot be read; restore it from a backup, or create the model again: CREATE OR REPLACE MODEL late FROM 'models/late.onnx'");
 }

@@ -2,6 +2,8 @@
 
 mod cli;
 mod durability;
+mod mlflow;
 mod remote;
 mod scripts;
+mod server;
 mod util;

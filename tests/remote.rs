@@ -1,47 +1,15 @@
 //! Models from addresses: `http` and `s3`, served by a small server in this process.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::thread;
-
+use crate::server::{self, Reply};
 use crate::util::{foretell, repository};
 
 /// Serves `sql/models/late.onnx` at any path that ends with its name, and nothing else; returns its address.
 fn serve() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("the port is known");
     let model = std::fs::read(repository().join("sql/models/late.onnx")).expect("the model is there");
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let model = model.clone();
-            thread::spawn(move || answer(connection, &model));
-        }
-    });
-    format!("http://{address}")
-}
-
-/// Answers the requests of one connection until the client closes it.
-fn answer(connection: TcpStream, model: &[u8]) -> std::io::Result<()> {
-    let mut reader = BufReader::new(connection.try_clone()?);
-    let mut connection = connection;
-    loop {
-        let mut request = String::new();
-        if reader.read_line(&mut request)? == 0 {
-            return Ok(());
-        }
-        let mut header = String::new();
-        while reader.read_line(&mut header)? > 2 {
-            header.clear();
-        }
-        let found = request.split(' ').nth(1).is_some_and(|path| path.ends_with("/late.onnx"));
-        let (status, body) = if found { ("200 OK", model) } else { ("404 Not Found", &b""[..]) };
-        write!(
-            connection,
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"1\"\r\nLast-Modified: Tue, 01 Jan 2013 05:00:00 GMT\r\n\r\n",
-            body.len()
-        )?;
-        connection.write_all(body)?;
-    }
+    server::serve(move |question| match question.page.ends_with("/late.onnx") {
+        true => Reply::Answer("200 OK", "application/octet-stream", model.clone()),
+        false => Reply::not_found(),
+    })
 }
 
 fn run(statements: &[&str], environment: &[(&str, &str)]) -> (String, String) {

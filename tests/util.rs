@@ -58,12 +58,29 @@ impl Sandbox {
         Answer::of(child)
     }
 
+    /// Runs `foretell` with these arguments, and of the variables that MLflow knows only these.
+    pub fn run_with_variables<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        variables: &[(&str, &str)],
+    ) -> Answer {
+        let mut command = self.command(arguments);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MLFLOW_")) {
+            command.env_remove(name);
+        }
+        Answer::of(command.envs(variables.iter().copied()).stdin(Stdio::null()).spawn().expect("foretell starts"))
+    }
+
     /// Starts `foretell` with pipes on all sides.
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
+        self.command(arguments).spawn().expect("foretell starts")
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = foretell();
         command.args(arguments).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().expect("foretell starts")
+        command
     }
 }
 

@@ -88,7 +88,7 @@ fn run_cargo(root: &Path, arguments: &str, environment: &[(&str, &str)]) -> Resu
 }
 
 /// Runs the command with its output where ours goes.
-fn succeed(command: &mut Command, shown: &str) -> Result {
+pub fn succeed(command: &mut Command, shown: &str) -> Result {
     let status = command.stdin(Stdio::null()).status().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})").into()) }
 }

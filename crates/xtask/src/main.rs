@@ -6,6 +6,7 @@
 mod attribute;
 mod check;
 mod docs;
+mod mlflow;
 mod one_build;
 mod source;
 mod tidy;
@@ -22,6 +23,7 @@ Usage: cargo xtask <command>
 Commands:
   check [--no-tests]  All of CI; stops at the first failure
   tidy                The rules of the house that no other tool checks
+  mlflow              Loads models from real MLflow servers and compares answers; needs Python and its packages
   docs [--check]      Writes the pages about SQL functions from their `user_doc`; --check only compares
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["check"] => check::run(&root, check::Tests::Run),
         ["check", "--no-tests"] => check::run(&root, check::Tests::Skip),
         ["tidy"] => tidy::run(&root),
+        ["mlflow"] => mlflow::run(&root),
         ["docs"] => docs::write(&root),
         ["docs", "--check"] => docs::check(&root),
         ["help" | "--help" | "-h"] => {

@@ -12,6 +12,8 @@ extensions_options! {
         pub limit_file_bytes: u64, default = Limits::default().file_bytes
         /// Most nodes of a model's graph.
         pub limit_nodes: u64, default = Limits::default().nodes
+        /// Most messages in a model file: nodes, their attributes, constants, declared values.
+        pub limit_messages: u64, default = Limits::default().messages
         /// Deepest nesting of subgraphs.
         pub limit_graph_depth: u64, default = Limits::default().graph_depth
         /// Most elements of one constant tensor.
@@ -47,6 +49,7 @@ pub(crate) fn limits(config: &SessionConfig) -> Limits {
     let Some(options) = config.options().extensions.get::<ForetellOptions>() else { return limits };
     limits.file_bytes = options.limit_file_bytes;
     limits.nodes = options.limit_nodes;
+    limits.messages = options.limit_messages;
     limits.graph_depth = options.limit_graph_depth;
     limits.tensor_elements = options.limit_tensor_elements;
     limits.trees = options.limit_trees;

@@ -14,6 +14,8 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Nodes of the graph, local functions and subgraphs included.
     pub nodes: u64,
+    /// Parts of the file that take room however little they say: nodes, their attributes, constants, declared values.
+    pub messages: u64,
     /// Depth of nested subgraphs.
     pub graph_depth: u64,
     /// Elements of one constant tensor or attribute list.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             file_bytes: 2 << 30,
             nodes: 100_000,
+            messages: 250_000,
             graph_depth: 16,
             tensor_elements: 512 << 20,
             trees: 100_000,

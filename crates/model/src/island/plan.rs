@@ -106,8 +106,13 @@ fn output_port(datum: DatumType, dims: &[TDim]) -> Result<Port, Cause> {
     if !matches!(&dims[batch], TDim::Sym(_)) {
         return Err(format!("it mixes rows: an output of shape {dims:?}").into());
     }
-    let shape: Vec<usize> = dims.iter().filter_map(|dim| dim.to_usize().ok()).collect();
-    let packed = shape.iter().product::<usize>() > COLUMNS_MAX;
+    let extents = dims.iter().enumerate().filter(|(axis, _)| *axis != batch).map(|(_, dim)| dim.to_usize());
+    let shape = extents.collect::<Result<Vec<_>, _>>()?;
+    let product = |elements: i32, &extent: &usize| elements.checked_mul(i32::try_from(extent).ok()?);
+    let Some(elements) = shape.iter().try_fold(1, product) else {
+        return Err(format!("an output of shape {dims:?}").into());
+    };
+    let packed = elements as usize > COLUMNS_MAX;
     Ok(Port { data_type, shape, batch, packed })
 }
 

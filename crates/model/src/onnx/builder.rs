@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::fact::{Block, Fact, volume};
+use super::fact::{Block, Fact, span, volume};
 use super::node::Node;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -91,6 +91,7 @@ impl<'a> Builder<'a> {
                 Ok(Block { data_type, shape: tensor.shape.clone(), batch: None, columns: columns? })
             }
             Fact::Packed(packed) => {
+                Limits::check("columns", "columns", span(&packed.shape), self.limits.columns)?;
                 let types = vec![packed.data_type.clone(); volume(&packed.shape)];
                 let columns = self.push(node, Op::Unpack, vec![packed.column], types)?;
                 Ok(Block {

@@ -2,12 +2,16 @@
 //!
 //! Nothing here looks at the meaning of operators.
 
+use std::collections::HashSet;
+
 use prost::Message;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::onnx::fact::span;
+use crate::onnx::graph::unique;
+use crate::onnx::wire;
 
 /// The newest file format version this reader was checked with.
 const IR_VERSION_MAX: i64 = 14;
@@ -23,6 +27,7 @@ pub(crate) fn malformed(what: impl Into<String>) -> Error {
 
 /// Decodes a model and checks everything that can be checked without knowing operators.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
+    wire::check(bytes, limits)?;
     let model = ModelProto::decode(bytes).map_err(|error| decode_error(bytes, &error))?;
     let Some(graph) = &model.graph else {
         return Err(malformed("a protocol buffer, but without a graph; export the model with its graph"));
@@ -31,11 +36,12 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
         return Err(malformed("a protocol buffer, but without IR version and operator sets"));
     }
     check_versions(&model)?;
-    let mut budget = Budget { limits, nodes: 0, string_bytes: 0 };
+    let mut budget = Budget { limits, domains: domains(&model.opset_import).collect(), string_bytes: 0 };
+    budget.graph(graph, 1)?;
     for function in &model.functions {
+        budget.domains.extend(domains(&function.opset_import));
         budget.nodes(&function.node, 1)?;
     }
-    budget.graph(graph, 1)?;
     Ok(model)
 }
 
@@ -80,10 +86,21 @@ fn check_versions(model: &ModelProto) -> Result<()> {
     Ok(())
 }
 
-/// Counts what a file holds while its graphs are walked.
+/// The operator sets that a model or a function names.
+fn domains(imports: &[OperatorSetIdProto]) -> impl Iterator<Item = &str> {
+    imports.iter().map(|import| plain_domain(&import.domain))
+}
+
+/// A domain by its one name.
+fn plain_domain(domain: &str) -> &str {
+    if domain.is_empty() { "ai.onnx" } else { domain }
+}
+
+/// Checks and counts what a file holds while its graphs are walked.
 struct Budget<'a> {
     limits: &'a Limits,
-    nodes: u64,
+    /// Operator sets that the file names.
+    domains: HashSet<&'a str>,
     string_bytes: u64,
 }
 
@@ -97,8 +114,19 @@ impl Budget<'_> {
     }
 
     fn nodes(&mut self, nodes: &[NodeProto], depth: u64) -> Result<()> {
-        self.nodes += nodes.len() as u64;
-        Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
+        let domains = nodes.iter().map(|node| plain_domain(&node.domain));
+        let mut unnamed = domains.filter(|domain| domain.starts_with("ai.onnx") && !self.domains.contains(domain));
+        if let Some(domain) = unnamed.next() {
+            return Err(malformed(format!(
+                "it uses operators of `{domain}` without a version; it ends early: copy it again"
+            )));
+        }
+        for node in nodes {
+            unique(
+                format_args!("node `{}`: attribute", node.name),
+                node.attribute.iter().map(|attribute| attribute.name.as_str()),
+            )?;
+        }
         for attribute in nodes.iter().flat_map(|node| &node.attribute) {
             let elements = attribute.ints.len().max(attribute.floats.len()).max(attribute.strings.len());
             Limits::check(

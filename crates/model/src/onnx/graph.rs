@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::fmt::Display;
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
@@ -11,12 +12,9 @@ use crate::error::Result;
 /// Positions of a graph's nodes in an order in which every value is written before it is read; the file's order where
 /// it is one. `outer` tells which names the graph finds outside.
 pub(crate) fn sorted_nodes(graph: &GraphProto, outer: &dyn Fn(&str) -> bool) -> Result<Vec<usize>> {
-    let given: HashSet<&str> = graph
-        .input
-        .iter()
-        .map(|input| input.name.as_str())
-        .chain(graph.initializer.iter().map(|tensor| tensor.name.as_str()))
-        .collect();
+    let mut given = unique("input", graph.input.iter().map(|input| input.name.as_str()))?;
+    // Files of the first versions have constants among the inputs as well.
+    given.extend(unique("constant", graph.initializer.iter().map(|tensor| tensor.name.as_str()))?);
     let mut producers: HashMap<&str, usize> = HashMap::new();
     for (position, node) in graph.node.iter().enumerate() {
         for output in node.output.iter().filter(|output| !output.is_empty()) {
@@ -41,6 +39,17 @@ pub(crate) fn sorted_nodes(graph: &GraphProto, outer: &dyn Fn(&str) -> bool) -> 
         }
     }
     kahn(graph, waiting, &readers)
+}
+
+/// The names, each of which is there once.
+pub(crate) fn unique<'n>(what: impl Display, names: impl Iterator<Item = &'n str>) -> Result<HashSet<&'n str>> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(malformed(format!("{what} `{name}` is there twice")));
+        }
+    }
+    Ok(seen)
 }
 
 fn kahn(graph: &GraphProto, mut waiting: Vec<usize>, readers: &[Vec<usize>]) -> Result<Vec<usize>> {

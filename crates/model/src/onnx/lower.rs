@@ -7,7 +7,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use super::builder::Builder;
 use super::decode::malformed;
 use super::fact::Fact;
-use super::graph::sorted_nodes;
+use super::graph::{sorted_nodes, unique};
 use super::inputs::{Inputs, RawFeature, read_inputs};
 use super::node::Node;
 use super::ops;
@@ -55,6 +55,7 @@ pub(crate) fn lower_model(builder: &mut Builder, model: &ModelProto, options: &L
     let opsets = Opsets::new(model);
     let Inputs { features, named, facts } = read_inputs(builder, graph, options)?;
     let order = sorted_nodes(graph, &|_| false)?;
+    unique("output", graph.output.iter().map(|output| output.name.as_str()))?;
     let mut scope = Scope::new(&opsets, None);
     scope.facts.extend(facts);
     scope.read_constants(builder, graph)?;

@@ -20,6 +20,7 @@ mod ops;
 mod scan;
 mod tensor;
 mod tensor_graph;
+mod wire;
 
 use arrow::array::ArrayRef;
 

@@ -17,11 +17,24 @@ pub(crate) fn null_policies(builder: &Builder, lowered: &Lowered) -> Vec<NullPol
     let program = &builder.program;
     let mut read = vec![false; program.columns.len()];
     let mut understood = vec![true; program.columns.len()];
+    // Computed, though perhaps never asked about.
+    let mut computed = vec![false; program.columns.len()];
     for column in lowered.outputs.iter().flat_map(|(_, fact)| columns_of(fact)) {
         read[column.index()] = true;
+        computed[column.index()] = true;
         understood[column.index()] = false;
     }
     for (at, step) in program.steps.iter().enumerate().rev() {
+        if step.outputs.iter().any(|output| computed[output.index()]) {
+            let types = step.inputs.iter().map(|&input| program.data_type(input));
+            let may_refuse = step.op.may_refuse(types);
+            for input in step.inputs.iter().map(|input| input.index()) {
+                computed[input] = true;
+                // What stands for NULL could be a value that the step refuses.
+                read[input] |= may_refuse;
+                understood[input] &= !may_refuse;
+            }
+        }
         if !step.outputs.iter().any(|output| read[output.index()]) {
             continue;
         }

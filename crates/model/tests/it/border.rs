@@ -179,3 +179,18 @@ fn a_feature_is_missing_where_every_way_understands_it() {
 fn linear_node_to(from: &str, to: &str) -> NodeProto {
     NodeProto { output: vec![to.to_string()], ..linear_node(from) }
 }
+
+/// Found by the properties: what stood for NULL was a category that the encoder refused.
+#[test]
+fn null_that_an_encoder_would_refuse_makes_the_answer_null() {
+    let nodes = vec![
+        node("ai.onnx.ml.OneHotEncoder", &["t"], "o", vec![texts("cats_strings", &["yes"]), int("zeros", 0)]),
+        node("Flatten", &["o"], "f", vec![]),
+        node("Concat", &["x", "f"], "c", vec![int("axis", 1)]),
+        NodeProto { input: vec!["c".to_string()], ..crate::files::tree(&[Some((1, 2)), None, None]) },
+    ];
+    let inputs = vec![input("x", Element::Float, &[None, Some(1)]), input("t", Element::String, &[None, Some(1)])];
+    let model = load(inputs, nodes);
+    let features = [column(Float32Array::from(vec![1.0, 1.0])), column(StringArray::from(vec![Some("yes"), None]))];
+    assert_eq!(predict(&model, &features, 2), [Some(1.0), None]);
+}

@@ -4,6 +4,8 @@ mod backend_suite;
 mod border;
 mod catboost;
 mod compare;
+mod corpus;
+mod exercise;
 mod external;
 mod fixtures;
 mod hostile;

@@ -115,12 +115,15 @@ pub(crate) fn split(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
     let sizes = match attribute_or_input(node, inputs, "split", 1)? {
         Some(sizes) => sizes,
         None => {
-            let parts = node.int("num_outputs")?.unwrap_or(node.proto.output.len() as i64).max(1);
+            let parts = node.proto.output.len().max(1) as i64;
+            if let Some(count) = node.int("num_outputs")?.filter(|&count| count != parts) {
+                return Err(node.malformed(format!("`num_outputs` is {count}, but it has {parts} outputs")));
+            }
             let size = extent / parts + i64::from(extent % parts != 0);
             (0..parts).map(|part| size.min(extent - part * size).max(0)).collect()
         }
     };
-    if sizes.iter().any(|&size| size < 0) || sizes.iter().sum::<i64>() != extent {
+    if sizes.iter().any(|&size| size < 0) || sizes.iter().copied().fold(0, i64::saturating_add) != extent {
         return Err(node.malformed(format!("cannot split {extent} elements into parts of {sizes:?}")));
     }
     let mut start = 0;

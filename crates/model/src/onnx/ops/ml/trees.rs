@@ -344,6 +344,7 @@ pub(crate) struct Ensemble<'t> {
 
 /// A step over the features of the node's input. The scores have the input's precision: `f64` for doubles, else `f32`.
 pub(crate) fn push(builder: &mut Builder, node: &Node, fact: &Fact, ensemble: &Ensemble) -> Result<Vec<ColumnId>> {
+    Limits::check("outputs of one ensemble", "classes", ensemble.outputs as u64, builder.limits.classes)?;
     let block = features(builder, node, fact)?;
     let width = block.columns.len();
     if ensemble.trees.feature_count() > width {

@@ -1,0 +1,98 @@
+//! What a file holds, counted before any of it is read: an empty message takes two bytes in the file and hundreds in memory.
+//!
+//! The walk knows which fields of ONNX are messages and skips all others. It takes no memory but its own stack, and whatever
+//! is broken ends it: the decoder behind it says what is wrong.
+
+use prost::bytes::Buf;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+use crate::error::Result;
+use crate::limits::Limits;
+
+/// As deep as the decoder goes.
+const DEPTH_MAX: usize = 100;
+
+/// Refuses bytes that hold more nodes or messages than the limits allow.
+///
+/// # Errors
+/// When they do.
+pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<()> {
+    let mut counts = Counts { limits, nodes: 0, messages: 0 };
+    counts.message(bytes, Kind::Model, 0)
+}
+
+/// The messages of ONNX, those without messages in them as `Plain`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Training,
+    Graph,
+    Annotation,
+    Function,
+    Node,
+    Attribute,
+    Tensor,
+    SparseTensor,
+    Value,
+    Type,
+    TensorType,
+    Shape,
+    Plain,
+}
+
+impl Kind {
+    /// The message in this field of a message of this kind, if it is one.
+    fn field(self, tag: u32) -> Option<Self> {
+        Some(match (self, tag) {
+            (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
+            (Self::Model, 20) => Self::Training,
+            (Self::Model, 25) => Self::Function,
+            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => Self::Tensor,
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::SparseTensor,
+            (Self::Graph, 11..=13) => Self::Value,
+            (Self::Graph, 14) => Self::Annotation,
+            (Self::Node, 5) => Self::Attribute,
+            (Self::Attribute, 15) | (Self::Value, 2) => Self::Type,
+            (Self::Type, 1) => Self::TensorType,
+            (Self::TensorType, 2) => Self::Shape,
+            (Self::Model, 8 | 14)
+            | (Self::Training, 3 | 4)
+            | (Self::Annotation, 2)
+            | (Self::Function, 9)
+            | (Self::Tensor, 3 | 13)
+            | (Self::Shape, 1) => Self::Plain,
+            _ => return None,
+        })
+    }
+}
+
+struct Counts<'l> {
+    limits: &'l Limits,
+    nodes: u64,
+    messages: u64,
+}
+
+impl Counts<'_> {
+    fn message(&mut self, mut bytes: &[u8], kind: Kind, depth: usize) -> Result<()> {
+        self.nodes += u64::from(kind == Kind::Node);
+        self.messages += 1;
+        Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
+        Limits::check("messages", "messages", self.messages, self.limits.messages)?;
+        while depth < DEPTH_MAX && bytes.has_remaining() {
+            let Ok((tag, wire_type)) = decode_key(&mut bytes) else { break };
+            let inner = kind.field(tag).filter(|_| wire_type == WireType::LengthDelimited);
+            let Some(inner) = inner else {
+                match skip_field(wire_type, tag, &mut bytes, DecodeContext::default()) {
+                    Ok(()) => continue,
+                    Err(_) => break,
+                }
+            };
+            let length = decode_varint(&mut bytes).ok().and_then(|length| usize::try_from(length).ok());
+            let Some((part, rest)) = length.and_then(|length| bytes.split_at_checked(length)) else { break };
+            self.message(part, inner, depth + 1)?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+}

@@ -1,10 +1,10 @@
 //! Statistics of categories ("CTRs"): for a category, or a combination of categories and answers, how often it was there and
 //! with which labels.
 //!
-//! The file keeps the counts for each key that the training met; here they become the value that the trees ask about, in
-//! CatBoost's single precision.
+//! The file keeps the counts for each key that the training met; what the trees ask about is a share of some of them in
+//! others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -13,20 +13,7 @@ use super::features::Columns;
 use super::file::{Cell, Ctr, CtrData, Element, File};
 use crate::boosters::Assembly;
 use crate::error::Result;
-use crate::program::{CategoryStatistics, ColumnId, KeyElement, Op};
-
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The sum of the labels, and how many there are.
-    Mean,
-    /// How often the key was there, beside the count of the most frequent one.
-    Counter,
-    /// How often each class was there: the share of one.
-    Bucket,
-    /// How often each class was there: the share of those above one.
-    Border,
-}
+use crate::program::{CategoryStatistics, ColumnId, KeyElement, Op, Share, Whole};
 
 /// Adds the statistics of a file, and gives the column of each.
 pub(super) fn read(assembly: &mut Assembly, file: &File, columns: &Columns) -> Result<Vec<ColumnId>> {
@@ -49,10 +36,13 @@ pub(super) fn read(assembly: &mut Assembly, file: &File, columns: &Columns) -> R
         }
         let (elements, inputs) = key(elements, columns).map_err(|what| refuse(&what))?;
         let table = Table::read(data).map_err(|what| refuse(&what))?;
-        let values: Result<Vec<Vec<f32>>, String> = members.iter().map(|(_, ctr)| table.values(ctr)).collect();
-        let values = values.map_err(|what| refuse(&what))?;
+        let shares: Result<Vec<Share>, String> = members.iter().map(|(_, ctr)| share(ctr, data)).collect();
+        let shares = shares.map_err(|what| refuse(&what))?;
         let types = vec![DataType::Float64; members.len()];
-        let op = Op::CategoryStatistics(Arc::new(CategoryStatistics::new(elements, &table.keys, values)));
+        let Table { places: of_keys, numbers } = table;
+        let per_key = data.hash_stride as usize - 1;
+        let statistics = CategoryStatistics { elements, places: of_keys, numbers, per_key, shares };
+        let op = Op::CategoryStatistics(Arc::new(statistics));
         places.extend(members.iter().map(|(at, _)| *at).zip(assembly.push(op, inputs, types)?));
     }
     places.sort_unstable_by_key(|(at, _)| *at);
@@ -95,13 +85,10 @@ fn key(elements: &[Element], columns: &Columns) -> Result<Key, String> {
     Ok(key)
 }
 
-/// The numbers behind some keys.
+/// The numbers behind some keys: for each key, one after the other, as many as there are in a row of the file but one.
 struct Table {
-    keys: Vec<u64>,
-    /// As many for each key.
+    places: HashMap<u64, u32>,
     numbers: Vec<f64>,
-    per_key: usize,
-    denominator: f64,
 }
 
 impl Table {
@@ -112,14 +99,16 @@ impl Table {
         if stride < 2 || !data.hash_map.len().is_multiple_of(stride) {
             return Err(format!("has {} numbers and keys in rows of {stride}", data.hash_map.len()));
         }
-        let denominator = data.counter_denominator as f64;
-        let mut table = Self { keys: Vec::new(), numbers: Vec::new(), per_key: stride - 1, denominator };
+        let mut table = Self { places: HashMap::new(), numbers: Vec::new() };
         for row in data.hash_map.chunks_exact(stride) {
             let Cell::Key(key) = row[0] else { return Err("has a number in the place of a key".to_string()) };
             if key == NO_KEY {
                 continue;
             }
-            table.keys.push(key);
+            let place = table.places.len() as u32;
+            if table.places.insert(key, place).is_some() {
+                return Err(format!("has the key {key} twice"));
+            }
             for cell in &row[1..] {
                 let &Cell::Number(number) = cell else { return Err("has a key in the place of a number".to_string()) };
                 table.numbers.push(number);
@@ -127,35 +116,24 @@ impl Table {
         }
         Ok(table)
     }
-
-    /// The value for each key, and last that for keys which are not there.
-    fn values(&self, ctr: &Ctr) -> Result<Vec<f32>, String> {
-        let kind = match (ctr.ctr_type.as_str(), self.per_key) {
-            ("BinarizedTargetMeanValue" | "FloatTargetMeanValue", 2) => Kind::Mean,
-            ("Counter" | "FeatureFreq", 1) => Kind::Counter,
-            ("Buckets", classes) if (ctr.target_border_idx as usize) < classes => Kind::Bucket,
-            ("Borders", classes) if (ctr.target_border_idx as usize) + 1 < classes => Kind::Border,
-            (kind, numbers) => {
-                let (kind, class) = (kind.escape_default(), ctr.target_border_idx);
-                return Err(format!("is of kind `{kind}`, with {numbers} numbers for each key, for class {class}"));
-            }
-        };
-        let class = ctr.target_border_idx as usize;
-        let value = |numbers: &[f64]| match kind {
-            Kind::Mean => ctr.value(numbers[0], numbers[1]),
-            Kind::Counter => ctr.value(numbers[0], self.denominator),
-            Kind::Bucket => ctr.value(numbers[class], numbers.iter().sum()),
-            Kind::Border => ctr.value(numbers[class + 1..].iter().sum(), numbers.iter().sum()),
-        };
-        let unknown = if kind == Kind::Counter { ctr.value(0.0, self.denominator) } else { ctr.value(0.0, 0.0) };
-        Ok(self.numbers.chunks_exact(self.per_key).map(value).chain([unknown]).collect())
-    }
 }
 
-impl Ctr {
-    /// The share of `part` in `whole`, with the prior.
-    fn value(&self, part: f64, whole: f64) -> f32 {
-        let share = (part as f32 + self.prior_numerator) / (whole as f32 + self.prior_denominator);
-        (share + self.shift) * self.scale
-    }
+/// What a statistic makes of the numbers of a key.
+fn share(ctr: &Ctr, data: &CtrData) -> Result<Share, String> {
+    let (class, count) = (ctr.target_border_idx as usize, data.hash_stride as usize - 1);
+    let (part, whole) = match (ctr.ctr_type.as_str(), count) {
+        // The sum of the labels, and how many there are.
+        ("BinarizedTargetMeanValue" | "FloatTargetMeanValue", 2) => (0..1, Whole::Sum(1..2)),
+        // How often the key was there, beside the most frequent one.
+        ("Counter" | "FeatureFreq", 1) => (0..1, Whole::Constant(data.counter_denominator as f32)),
+        // How often each class was there: one of them, or those above one.
+        ("Buckets", _) if class < count => (class..class + 1, Whole::Sum(0..count)),
+        ("Borders", _) if class + 1 < count => (class + 1..count, Whole::Sum(0..count)),
+        (kind, _) => {
+            let kind = kind.escape_default();
+            return Err(format!("is of kind `{kind}`, with {count} numbers for each key, for class {class}"));
+        }
+    };
+    let prior = (ctr.prior_numerator, ctr.prior_denominator);
+    Ok(Share { part, whole, prior, shift: ctr.shift, scale: ctr.scale })
 }

@@ -93,7 +93,7 @@ impl Shape {
 
 /// Adds the features of the file, and gives each as a column of numbers.
 fn features(assembly: &mut Assembly, file: &File, shape: &Shape, options: &LoadOptions) -> Result<Vec<ColumnId>> {
-    let names: Vec<&str> = file.header.text("feature_names")?.split_ascii_whitespace().collect();
+    let names: Vec<&str> = file.header.text("feature_names")?.split(' ').filter(|name| !name.is_empty()).collect();
     if names.len() != shape.features {
         let (got, features) = (names.len(), shape.features);
         return Err(file.header.malformed(format!("`feature_names` has {got} names for {features} features")));
@@ -146,7 +146,7 @@ fn answers(
         }
         (Kind::Multiclass, scores) if scores.len() > 1 => {
             let classes = assembly.numbered_classes(scores.len())?;
-            let label = assembly.label(&classes, LabelChoice::ArgMax, scores.to_vec())?;
+            let label = assembly.label(&classes, LabelChoice::ArgMaxOrNan, scores.to_vec())?;
             classification(label, classes, Some(scores.to_vec()), margins)
         }
         (_, scores) => {

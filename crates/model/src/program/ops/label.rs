@@ -22,6 +22,8 @@ pub(crate) struct LabelRule {
 pub(crate) enum LabelChoice {
     /// The largest score; the first one wins a tie.
     ArgMax,
+    /// As [`LabelChoice::ArgMax`], but a score that is NaN wins, as it does in NumPy.
+    ArgMaxOrNan,
     /// As many scores as Boolean columns behind them: the largest score of those that a row has. A row without any is
     /// refused.
     ArgMaxOfScored,
@@ -36,7 +38,7 @@ impl LabelRule {
             _ => (inputs, &[][..]),
         };
         let (expected, classes) = match self.choice {
-            LabelChoice::ArgMax => (scores.len().max(1), scores.len()),
+            LabelChoice::ArgMax | LabelChoice::ArgMaxOrNan => (scores.len().max(1), scores.len()),
             LabelChoice::ArgMaxOfScored => (scored.len().max(1), scores.len()),
             LabelChoice::Above(_) => (1, 2),
         };
@@ -63,6 +65,11 @@ impl LabelRule {
     ) -> Result<Vec<u32>> {
         match self.choice {
             LabelChoice::ArgMax => Ok(positions(scores, |x, best| x > best).into_iter().map(|at| at as u32).collect()),
+            LabelChoice::ArgMaxOrNan => {
+                let is_nan = |x: N| x.into().is_nan();
+                let beats = |x, best| x > best || (is_nan(x) && !is_nan(best));
+                Ok(positions(scores, beats).into_iter().map(|at| at as u32).collect())
+            }
             LabelChoice::ArgMaxOfScored => positions_of_scored(scores, scored, failures),
             LabelChoice::Above(threshold) => {
                 Ok(scores[0].iter().map(|&score| u32::from(score.into() > f64::from(threshold))).collect())
@@ -107,6 +114,10 @@ mod tests {
         let rule = LabelRule { classes, choice: LabelChoice::ArgMax };
         let labels = rule.run(&[column(&[0.5, 0.2]), column(&[0.5, 0.8])], &mut failures).expect("scores");
         assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["no", "yes"]));
+        let rule = LabelRule { choice: LabelChoice::ArgMaxOrNan, ..rule };
+        let scores = [column(&[0.5, f32::NAN, 0.1]), column(&[f32::NAN, f32::NAN, 0.8])];
+        let labels = rule.run(&scores, &mut failures).expect("scores");
+        assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["yes", "no", "yes"]));
         let rule = LabelRule { choice: LabelChoice::Above(0.5), ..rule };
         let labels = rule.run(&[column(&[0.5, 0.8, f32::NAN])], &mut failures).expect("scores");
         assert_eq!(labels.as_string::<i32>(), &StringArray::from(vec!["no", "yes", "no"]));

@@ -3,6 +3,7 @@
 //! A category is the lower half of the text's hash as a signed number.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Float64Type;
@@ -23,15 +24,52 @@ fn category_hash(text: &str) -> i32 {
     (city_hash(text.as_bytes()) as u32).cast_signed()
 }
 
-/// Numbers that a training kept for keys; a key is made of categories and of answers to questions.
+/// Numbers that a training kept for keys, and what becomes of them; a key is made of categories and of answers to questions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CategoryStatistics {
-    /// What makes the key, in order.
-    elements: Vec<(usize, KeyElement)>,
-    /// Place of each key in the values.
-    places: HashMap<u64, u32>,
-    /// For each output the values of all keys, and then the value of a key that is not known.
-    values: Vec<Vec<f32>>,
+    /// What makes the key, in order, with the input that it reads.
+    pub(crate) elements: Vec<(usize, KeyElement)>,
+    /// Place of each key in the numbers.
+    pub(crate) places: HashMap<u64, u32>,
+    /// As many numbers for each key.
+    pub(crate) numbers: Vec<f64>,
+    pub(crate) per_key: usize,
+    /// One for each output.
+    pub(crate) shares: Vec<Share>,
+}
+
+/// The share of some numbers of a key in others, with a prior, in single precision.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Share {
+    pub(crate) part: Range<usize>,
+    pub(crate) whole: Whole,
+    /// What is added to the part and to the whole.
+    pub(crate) prior: (f32, f32),
+    pub(crate) shift: f32,
+    pub(crate) scale: f32,
+}
+
+/// What something is a share of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Whole {
+    /// The sum of some numbers of the key.
+    Sum(Range<usize>),
+    /// The same for all keys.
+    Constant(f32),
+}
+
+impl Share {
+    /// The share for a key with these numbers, or for a key that is not known.
+    fn of(&self, numbers: Option<&[f64]>) -> f32 {
+        let sum =
+            |range: &Range<usize>| numbers.map_or(0.0, |numbers| numbers[range.clone()].iter().sum::<f64>()) as f32;
+        let whole = match &self.whole {
+            Whole::Sum(range) => sum(range),
+            Whole::Constant(whole) => *whole,
+        };
+        let share = (sum(&self.part) + self.prior.0) / (whole + self.prior.1);
+        (share + self.shift) * self.scale
+    }
 }
 
 /// What an input gives to a key.
@@ -56,13 +94,7 @@ impl KeyElement {
 }
 
 impl CategoryStatistics {
-    /// Elements with the input that each reads, keys, and for each output one value more than there are keys. The last of
-    /// equal keys counts.
-    pub(crate) fn new(elements: Vec<(usize, KeyElement)>, keys: &[u64], values: Vec<Vec<f32>>) -> Self {
-        Self { elements, places: keys.iter().zip(0..).map(|(&key, place)| (key, place)).collect(), values }
-    }
-
-    /// One column of `f64` per output.
+    /// One column of `f64` per share.
     pub(super) fn run(&self, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         let columns = all_values::<Float64Type>(inputs)?;
         let mut keys = vec![0_u64; rows];
@@ -72,13 +104,15 @@ impl CategoryStatistics {
                 *key = extended(*key, element.of(x));
             }
         }
-        let unknown = self.places.len();
-        let places: Vec<usize> =
-            keys.iter().map(|key| self.places.get(key).map_or(unknown, |&place| place as usize)).collect();
-        let output = |values: &Vec<f32>| -> ArrayRef {
-            column::<Float64Type>(places.iter().map(|&place| f64::from(values[place.min(values.len() - 1)])).collect())
+        let numbers = |key: &u64| {
+            let start = *self.places.get(key)? as usize * self.per_key;
+            Some(&self.numbers[start..start + self.per_key])
         };
-        Ok(self.values.iter().map(output).collect())
+        let known: Vec<Option<&[f64]>> = keys.iter().map(numbers).collect();
+        let output = |share: &Share| -> ArrayRef {
+            column::<Float64Type>(known.iter().map(|numbers| f64::from(share.of(*numbers))).collect())
+        };
+        Ok(self.shares.iter().map(output).collect())
     }
 }
 
@@ -104,14 +138,20 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 3.0]));
         let above = KeyElement::Above { border: 2.0, nan_is_above: true };
         let key = |text: &str, above: u64| extended(extended(0, i64::from(category_hash(text)).cast_unsigned()), above);
-        let statistics = CategoryStatistics::new(
-            vec![(0, KeyElement::Category), (1, above)],
-            &[key("a", 0), key("b", 1)],
-            vec![vec![0.1, 0.2, 0.9], vec![1.0, 2.0, 9.0]],
-        );
+        let share = |part, whole| Share { part, whole, prior: (1.0, 2.0), shift: 0.5, scale: 10.0 };
+        let statistics = CategoryStatistics {
+            elements: vec![(0, KeyElement::Category), (1, above)],
+            places: HashMap::from([(key("a", 0), 0), (key("b", 1), 1)]),
+            numbers: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            per_key: 3,
+            shares: vec![share(1..3, Whole::Sum(0..3)), share(0..1, Whole::Constant(7.0))],
+        };
         let outputs = statistics.run(&[categories, numbers], 3).expect("two inputs");
-        assert_eq!(outputs[0].as_primitive::<Float64Type>().values(), &[0.1_f32, 0.2, 0.9].map(f64::from));
-        assert_eq!(outputs[1].as_primitive::<Float64Type>().values(), &[1.0, 2.0, 9.0]);
+        let expected = [(5.0 + 1.0) / (6.0 + 2.0), (11.0 + 1.0) / (15.0 + 2.0), 1.0 / 2.0_f32];
+        let expected = expected.map(|share| f64::from((share + 0.5) * 10.0));
+        assert_eq!(outputs[0].as_primitive::<Float64Type>().values(), &expected);
+        let expected = [2.0 / 9.0, 5.0 / 9.0, 1.0 / 9.0_f32].map(|share| f64::from((share + 0.5) * 10.0));
+        assert_eq!(outputs[1].as_primitive::<Float64Type>().values(), &expected);
         assert!(statistics.run(&[texts], 3).is_err());
     }
 }

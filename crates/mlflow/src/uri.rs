@@ -125,23 +125,23 @@ mod tests {
     fn addresses_are_read_as_mlflow_reads_them() {
         let shown = |uri: &str| ModelUri::parse(uri).expect("for a server").map(|parsed| format!("{parsed:?}"));
         let read = |uri: &str| shown(uri).expect(uri);
-        insta::assert_snapshot!(read("models:/churn/12"), @"");
-        insta::assert_snapshot!(read("models:/cat.sch.a b@c@champion"), @"");
-        insta::assert_snapshot!(read("models:/churn@2/1"), @"");
-        insta::assert_snapshot!(read("models:/churn/Latest"), @"");
-        insta::assert_snapshot!(read("models:/churn/Production"), @"");
-        insta::assert_snapshot!(read("models:/m-0af2"), @"");
-        insta::assert_snapshot!(read("runs:/90f/model/"), @"");
-        insta::assert_snapshot!(read("runs:/90f"), @"");
+        insta::assert_snapshot!(read("models:/churn/12"), @r#"Version { name: "churn", version: 12 }"#);
+        insta::assert_snapshot!(read("models:/cat.sch.a b@c@champion"), @r#"Alias { name: "cat.sch.a b@c", alias: "champion" }"#);
+        insta::assert_snapshot!(read("models:/churn@2/1"), @r#"Version { name: "churn@2", version: 1 }"#);
+        insta::assert_snapshot!(read("models:/churn/Latest"), @r#"Latest { name: "churn" }"#);
+        insta::assert_snapshot!(read("models:/churn/Production"), @r#"Stage { name: "churn", stage: "Production" }"#);
+        insta::assert_snapshot!(read("models:/m-0af2"), @r#"Logged { id: "m-0af2" }"#);
+        insta::assert_snapshot!(read("runs:/90f/model/"), @r#"Run { run: "90f", path: "model" }"#);
+        insta::assert_snapshot!(read("runs:/90f"), @r#"Run { run: "90f", path: "" }"#);
         let refused = |uri: &str| shown(uri).expect_err(uri).to_string();
-        insta::assert_snapshot!(refused("models:/churn"), @"");
-        insta::assert_snapshot!(refused("models:/churn/1/sub"), @"");
-        insta::assert_snapshot!(refused("models:/churn/"), @"");
-        insta::assert_snapshot!(refused("models:/churn@"), @"");
-        insta::assert_snapshot!(refused("models:churn"), @"");
-        insta::assert_snapshot!(refused("models://server/churn/1"), @"");
-        insta::assert_snapshot!(refused("models:/churn/99999999999999999999"), @"");
-        insta::assert_snapshot!(refused("runs:/"), @"");
+        insta::assert_snapshot!(refused("models:/churn"), @"`models:/churn` is no address of a model: it says no version; write models:/churn/latest, models:/churn/<version> or models:/churn@<alias>");
+        insta::assert_snapshot!(refused("models:/churn/1/sub"), @"`models:/churn/1/sub` is no address of a model: write models:/<name>/<version>, models:/<name>@<alias>, models:/<name>/latest or models:/m-<id>");
+        insta::assert_snapshot!(refused("models:/churn/"), @"`models:/churn/` is no address of a model: write models:/<name>/<version>, models:/<name>@<alias>, models:/<name>/latest or models:/m-<id>");
+        insta::assert_snapshot!(refused("models:/churn@"), @"`models:/churn@` is no address of a model: write models:/<name>/<version>, models:/<name>@<alias>, models:/<name>/latest or models:/m-<id>");
+        insta::assert_snapshot!(refused("models:churn"), @"`models:churn` is no address of a model: write models:/<name>/<version>, models:/<name>@<alias>, models:/<name>/latest or models:/m-<id>");
+        insta::assert_snapshot!(refused("models://server/churn/1"), @"`models://server/churn/1` is no address of a model: a server in the address is not supported, MLFLOW_TRACKING_URI names it; write models:/<name>/<version>, models:/<name>@<alias>, models:/<name>/latest or models:/m-<id>");
+        insta::assert_snapshot!(refused("models:/churn/99999999999999999999"), @"`models:/churn/99999999999999999999` is no address of a model: there is no version 99999999999999999999");
+        insta::assert_snapshot!(refused("runs:/"), @"`runs:/` is no address of a model: write runs:/<run id>/<name or path of the model>");
         for other in ["models/churn.onnx", "s3://b/models:/x", "model.onnx", "C:/models/x"] {
             assert!(ModelUri::parse(other).is_none(), "{other}");
         }

@@ -53,8 +53,8 @@ impl Default for Limits {
             tree_depth: 4_096,
             features: 65_536,
             classes: 65_536,
-            columns: 1 << 20,
-            steps: 4 << 20,
+            columns: 1 << 19,
+            steps: 1 << 18,
             string_bytes: 256 << 20,
             run_bytes: 1 << 30,
         }

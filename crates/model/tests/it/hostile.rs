@@ -90,7 +90,7 @@ fn files_above_a_limit() {
     assert_snapshot!(within(&stump, |limits| limits.tree_nodes = 2), @"the model has 3 tree nodes, the limit is 2; raise it with `SET foretell.limit_tree_nodes = ...` if you trust the file");
     assert_snapshot!(within(&stump, |limits| limits.tree_depth = 0), @"the model has 1 levels of one tree, the limit is 0; raise it with `SET foretell.limit_tree_depth = ...` if you trust the file");
     assert_snapshot!(refusal(&wide), @"the model has 1099511627776 features, the limit is 65536; raise it with `SET foretell.limit_features = ...` if you trust the file");
-    assert_snapshot!(refusal(&tiled), @"the model has 2199023255552 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&tiled), @"the model has 2199023255552 columns, the limit is 524288; raise it with `SET foretell.limit_columns = ...` if you trust the file");
     assert_snapshot!(within(&whole, |limits| limits.steps = 1), @"the model has 2 steps, the limit is 1; raise it with `SET foretell.limit_steps = ...` if you trust the file");
     assert_snapshot!(within(&whole, |limits| limits.columns = 1), @"the model has 2 columns, the limit is 1; raise it with `SET foretell.limit_columns = ...` if you trust the file");
 }
@@ -107,13 +107,13 @@ fn doubled(from: &str, times: usize) -> Vec<NodeProto> {
 #[test]
 fn small_files_that_ask_for_much() {
     let constant = || vec![float_tensor("c", &[1, 1], &[1.0])];
-    assert_snapshot!(refusal(&of(doubled("x", 60), vec![])), @"the model has 2097152 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
-    assert_snapshot!(refusal(&of(doubled("c", 60), constant())), @"the model has 2097152 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&of(doubled("x", 60), vec![])), @"the model has 1048576 columns, the limit is 524288; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&of(doubled("c", 60), constant())), @"the model has 1048576 columns, the limit is 524288; raise it with `SET foretell.limit_columns = ...` if you trust the file");
     let empty = int_tensor("c", &[1 << 40, 0], &[]);
     assert_snapshot!(refusal(&of(vec![node("Transpose", &["c"], "y", vec![])], vec![empty])), @"the model has 1099511627776 elements in one tensor, the limit is 536870912; raise it with `SET foretell.limit_tensor_elements = ...` if you trust the file");
     let shape = |values: &[i64]| int_tensor("s", &[values.len() as i64], values);
     let fill = |values: &[i64]| of(vec![node("ConstantOfShape", &["s"], "y", vec![])], vec![shape(values)]);
-    assert_snapshot!(refusal(&fill(&[1 << 40, 0])), @"the model has 1099511627776 columns, the limit is 1048576; raise it with `SET foretell.limit_columns = ...` if you trust the file");
+    assert_snapshot!(refusal(&fill(&[1 << 40, 0])), @"the model has 1099511627776 columns, the limit is 524288; raise it with `SET foretell.limit_columns = ...` if you trust the file");
     assert_snapshot!(refusal(&fill(&[-2])), @"not a valid ONNX model: operator `ai.onnx.ConstantOfShape` (node `constantofshape`): a dimension of -2");
     let reshape = |values: &[i64]| of(vec![node("Reshape", &["x", "s"], "y", vec![])], vec![shape(values)]);
     assert_snapshot!(refusal(&reshape(&[-1, -2])), @"operator `ai.onnx.Reshape` (node `reshape`, opset 18) is not supported: it mixes rows: reshapes [N, 2] to [-1, -2]");

@@ -5,11 +5,12 @@ use super::{Violation, manifest::Manifest};
 use crate::tree::Tree;
 
 /// Each crate of ours and those of ours it may import. `ALL` is for what is never shipped.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("foretell-kernels", &[]),
     ("foretell-tensors", &[]),
     ("foretell-model", &["foretell-kernels", "foretell-tensors"]),
     ("foretell-mlflow", &["foretell-model"]),
+    ("foretell-model-fuzz", &["foretell-model", "foretell-testing"]),
     ("foretell-udfs", &["foretell-model"]),
     ("foretell-query", &["foretell-model", "foretell-udfs"]),
     ("foretell-warehouse", &["foretell-model"]),

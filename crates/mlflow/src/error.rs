@@ -54,7 +54,7 @@ pub enum Error {
         /// Why.
         why: String,
         /// The model's own error, if it is one.
-        source: Option<foretell_model::Error>,
+        source: Option<Box<foretell_model::Error>>,
     },
 
     /// Something that is read is larger than it may be.

@@ -33,9 +33,9 @@ impl MlModel {
         let rows = Rows::read(value).map_err(failed)?;
         let columns = rows.columns(features, self.schema.as_ref()).map_err(failed)?;
         let count = columns.first().map_or(0, |column| column.len());
-        model
-            .run(&columns, count, &[Answer::Prediction, Answer::Raw], OnRefusedRow::Fail)
-            .map_err(|error| Error::Example { file: file.clone(), why: error.to_string(), source: Some(error) })?;
+        model.run(&columns, count, &[Answer::Prediction, Answer::Raw], OnRefusedRow::Fail).map_err(|error| {
+            Error::Example { file: file.clone(), why: error.to_string(), source: Some(Box::new(error)) }
+        })?;
         Ok(())
     }
 }

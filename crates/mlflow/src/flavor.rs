@@ -56,7 +56,7 @@ pub(crate) fn choose(mlmodel: &Node) -> Result<(Flavor, InnerPath)> {
 }
 
 fn only_python(flavors: &[&str]) -> Error {
-    let native = flavors.iter().find(|name| **name != "python_function").or(flavors.first());
+    let native = flavors.iter().find(|name| **name != "python_function").or_else(|| flavors.first());
     let Some(flavor) = native else {
         return Error::MlModel("its list of `flavors` is empty, so it does not say what the model is".to_owned());
     };

@@ -138,7 +138,7 @@ impl Registry {
         let mut inner = String::new();
         for _ in 0..HOPS_MAX {
             let found = self.find(&uri).await?;
-            shown = shown.or(Some(format!("{} at {}", found.means, found.server)));
+            shown = shown.or_else(|| Some(format!("{} at {}", found.means, found.server)));
             inner = if found.inner.is_empty() { inner } else { found.inner };
             match ModelUri::parse(&found.artifacts) {
                 Some(next) => uri = next?,

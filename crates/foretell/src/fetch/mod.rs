@@ -97,7 +97,7 @@ async fn find_local(path: &Path, limits: &Limits) -> Result<Found> {
         }
         return Ok(Found::Directory(Directory::Local(path.to_path_buf())));
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let directory = Directory::Local(parent.to_path_buf());
     if path.file_name().is_some_and(|name| name == MLMODEL) {
         return Ok(Found::Directory(directory));

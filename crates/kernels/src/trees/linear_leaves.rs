@@ -7,7 +7,7 @@ use super::check::{index, range};
 use super::{Aggregate, Node, TreeEnsemble, TreeError};
 use crate::real::Real;
 
-/// The value of a leaf: `constant` plus `count` terms from `first` on in [`LinearLeaves::terms`].
+/// The value of a leaf: `constant` plus `count` terms from `first` on in `LinearLeaves::terms`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line<T> {
     /// What a leaf without terms is worth.

@@ -1,9 +1,10 @@
 //! What tests share; never published.
 //!
 //! [`referee`] says what a model means, row by row in the plainest form, and writes the same model as a file. [`onnx`] has
-//! the pieces of such files, [`columns`] every way in which Arrow holds the same values. Nothing here knows the engine, so
-//! that it can be the engine's judge.
+//! the pieces of such files, [`columns`] every way in which Arrow holds the same values, and [`pack`] reads what other
+//! programs made and answered. Nothing here knows the engine, so that it can be the engine's judge.
 
 pub mod columns;
 pub mod onnx;
+pub mod pack;
 pub mod referee;

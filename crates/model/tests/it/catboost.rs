@@ -1,7 +1,5 @@
 //! Files of CatBoost: what CatBoost itself answers, on every row of every file; and files that no CatBoost wrote.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array, StringArray};
@@ -11,7 +9,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::compare::Tolerance;
-use crate::fixtures::{Fixture, load};
+use crate::fixtures::{Fixture, load, text_of};
 use crate::reference::check_all;
 
 /// Sums of double precision agree to the bit; CatBoost has an exponential function of its own, and `1 - p` of a probability
@@ -20,9 +18,8 @@ const TOLERANCE: Tolerance = Tolerance { relative: 1e-13, floor: 1e-15 };
 
 #[test]
 fn catboost_files_answer_as_catboost_does() {
-    let (integers, others): (Vec<Fixture>, Vec<Fixture>) = load("catboost", "tests/fixtures/catboost")
-        .into_iter()
-        .partition(|fixture| fixture.name.ends_with("_integers"));
+    let (integers, others): (Vec<Fixture>, Vec<Fixture>) =
+        load("catboost").into_iter().partition(|fixture| fixture.name.ends_with("_integers"));
     check_all(&others, &LoadOptions::default(), |_| TOLERANCE);
     // Categories that are integers: the caller says so.
     for fixture in integers {
@@ -201,6 +198,5 @@ fn any_damage_is_an_error_and_no_panic() {
 }
 
 fn text(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/catboost");
-    fs::read_to_string(folder.join(format!("{name}.json"))).expect("the fixtures are in the repository")
+    text_of("catboost", &format!("{name}.json"))
 }

@@ -1,11 +1,13 @@
 //! Reading of the fixtures: models, feature columns, and what the reference answers.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::ipc::reader::FileReader;
+use foretell_testing::pack;
 
 /// A model with features and reference answers.
 pub struct Fixture {
@@ -18,30 +20,33 @@ pub struct Fixture {
     pub rows: usize,
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// All fixtures of a family in `tests/fixtures`, in the order of their names. The flights' models are the scripts'.
+pub fn load(family: &str) -> Vec<Fixture> {
+    let files = pack::family(family);
+    let model = |name: &str| files.get(name).cloned().or_else(|| fs::read(scripts_models().join(name)).ok());
+    let tables = files.iter().filter_map(|(name, table)| Some((name.strip_suffix(".arrow")?, table)));
+    let fixtures: Vec<Fixture> = tables.map(|(name, table)| fixture(name, table, &model)).collect();
+    assert!(!fixtures.is_empty(), "there are fixtures of {family}");
+    fixtures
 }
 
-/// All fixtures of a folder of `tests/fixtures`, their models in `models`.
-pub fn load(folder: &str, models: &str) -> Vec<Fixture> {
-    let folder = root().join("tests/fixtures").join(folder);
-    let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
-        .expect("the fixtures are in the repository")
-        .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "arrow"))
-        .collect();
-    paths.sort();
-    paths.iter().map(|path| fixture(path, &root().join(models))).collect()
+/// One file of a family that is text.
+pub fn text_of(family: &str, name: &str) -> String {
+    let file = pack::family(family).remove(name).unwrap_or_else(|| panic!("{family} has no {name}"));
+    String::from_utf8(file).expect("text in UTF-8")
 }
 
-fn fixture(path: &Path, models: &Path) -> Fixture {
-    let reader = FileReader::try_new(fs::File::open(path).expect("a readable file"), None).expect("an Arrow file");
+fn scripts_models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/models")
+}
+
+fn fixture(name: &str, table: &[u8], model: &dyn Fn(&str) -> Option<Vec<u8>>) -> Fixture {
+    let reader = FileReader::try_new(Cursor::new(table), None).expect("an Arrow file");
     let schema = reader.schema();
     let batches: Vec<RecordBatch> = reader.map(|batch| batch.expect("a readable batch")).collect();
     let table = concat_batches(&schema, &batches).expect("batches of one schema");
-    let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8").to_string();
-    let model = schema.metadata().get("model").expect("the fixture names its model");
-    let model = fs::read(models.join(model)).expect("the model beside the fixture");
+    let file = schema.metadata().get("model").expect("the fixture names its model");
+    let model = model(file).expect("the model beside the fixture");
     let (mut features, mut names, mut expected) = (Vec::new(), Vec::new(), Vec::new());
     for (field, column) in schema.fields().iter().zip(table.columns()) {
         match field.name().strip_prefix("expected:") {
@@ -52,5 +57,5 @@ fn fixture(path: &Path, models: &Path) -> Fixture {
             }
         }
     }
-    Fixture { name, model, features, names, expected, rows: table.num_rows() }
+    Fixture { name: name.to_string(), model, features, names, expected, rows: table.num_rows() }
 }

@@ -1,15 +1,12 @@
 //! Files of LightGBM: what LightGBM itself answers, on every row of every file; and files that no LightGBM wrote.
 
-use std::fs;
-use std::path::Path;
-
 use arrow::array::{AsArray, Float64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use foretell_model::{Answer, DeclaredFeature, Error, Limits, LoadOptions, Model, OnRefusedRow};
 use insta::assert_snapshot;
 
 use crate::compare::Tolerance;
-use crate::fixtures::load;
+use crate::fixtures::{load, text_of};
 use crate::reference::check_all;
 
 /// Sums of double precision agree to the bit, and so do the functions of the C library that both call.
@@ -17,13 +14,12 @@ const TOLERANCE: Tolerance = Tolerance { relative: 0.0, floor: 0.0 };
 
 #[test]
 fn lightgbm_files_answer_as_lightgbm_does() {
-    let fixtures = load("lightgbm", "tests/fixtures/lightgbm");
+    let fixtures = load("lightgbm");
     check_all(&fixtures, &LoadOptions::default(), |_| TOLERANCE);
 }
 
 fn text(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/lightgbm");
-    fs::read_to_string(folder.join(format!("{name}.txt"))).expect("the fixtures are in the repository")
+    text_of("lightgbm", &format!("{name}.txt"))
 }
 
 fn refusal_with(text: &str, options: &LoadOptions) -> String {

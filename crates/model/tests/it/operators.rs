@@ -1,6 +1,5 @@
 //! Single operators in their corners, compared with ONNX Runtime.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,30 +12,30 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use foretell_model::{Answer, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
+use foretell_testing::pack::unzipped;
 use serde_json::{Value, json};
 
 use crate::compare::{difference, elements};
 
 #[test]
 fn operators_answer_as_onnxruntime_does() {
-    check_file("operators.json");
+    check_file("operators");
 }
 
 #[test]
 fn operators_of_ai_onnx_ml_answer_as_onnxruntime_does() {
-    check_file("ml_operators.json");
+    check_file("ml_operators");
 }
 
 #[test]
 fn every_attribute_of_ai_onnx_ml_means_what_it_means_to_onnxruntime() {
-    check_file("ml_attributes.json");
+    check_file("ml_attributes");
 }
 
 /// Checks every case of a file, and prints how many answers are equal to the bit.
 fn check_file(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let text = fs::read_to_string(path).expect("the cases are in the repository");
-    let cases: Vec<Value> = serde_json::from_str(&text).expect("valid JSON");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.json.gz"));
+    let cases: Vec<Value> = serde_json::from_slice(&unzipped(&path)).expect("valid JSON");
     let (mut failures, mut rounded) = (Vec::new(), Vec::new());
     for case in &cases {
         match check(case) {

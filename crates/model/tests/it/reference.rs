@@ -14,12 +14,12 @@ fn options() -> LoadOptions {
 
 #[test]
 fn flights_answer_as_onnxruntime_does() {
-    check_all(&load("flights", "sql/models"), &options(), tolerance);
+    check_all(&load("flights"), &options(), tolerance);
 }
 
 #[test]
 fn the_zoo_answers_as_onnxruntime_does() {
-    check_all(&load("zoo", "tests/fixtures/zoo"), &options(), tolerance);
+    check_all(&load("zoo"), &options(), tolerance);
 }
 
 /// Checks all fixtures, each under the tolerance for its name, and prints how many there are.

@@ -13,7 +13,7 @@ use crate::fixtures::{Fixture, load};
 #[test]
 fn signatures_of_all_models() {
     let mut text = String::new();
-    for fixture in load("flights", "sql/models").into_iter().chain(load("zoo", "tests/fixtures/zoo")) {
+    for fixture in load("flights").into_iter().chain(load("zoo")) {
         let model = Model::from_bytes(&fixture.model, &LoadOptions::default()).expect("a model of the zoo");
         describe(&mut text, &fixture, &model);
     }
@@ -45,7 +45,7 @@ fn labels(classes: &ArrayRef) -> Vec<String> {
 
 #[test]
 fn answers_have_the_types_they_were_planned_with() {
-    for fixture in load("flights", "sql/models").into_iter().chain(load("zoo", "tests/fixtures/zoo")) {
+    for fixture in load("flights").into_iter().chain(load("zoo")) {
         let model = Model::from_bytes(&fixture.model, &LoadOptions::default()).expect("a model of the zoo");
         let mut asked = vec![Answer::Raw, Answer::Prediction];
         if model.signature().has_probabilities {
@@ -74,7 +74,7 @@ fn check_label(signature: &Signature, fixture: &Fixture, answers: &[ArrayRef]) {
 
 #[test]
 fn features_are_called_as_declared_as_in_the_file_or_by_position() {
-    let fixtures = load("flights", "sql/models");
+    let fixtures = load("flights");
     let find = |name: &str| fixtures.iter().find(|fixture| fixture.name == name).expect("a flight model");
     let names = |fixture: &Fixture, options: &LoadOptions| {
         let model = Model::from_bytes(&fixture.model, options).expect("a flight model");

@@ -16,7 +16,7 @@ use crate::signatures::describe;
 const TOLERANCE: Tolerance = Tolerance { relative: 1e-6, floor: 0.0 };
 
 fn fixtures() -> Vec<Fixture> {
-    load("xgboost", "tests/fixtures/xgboost")
+    load("xgboost")
 }
 
 fn fixture(name: &str) -> Fixture {

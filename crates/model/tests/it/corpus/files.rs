@@ -20,7 +20,7 @@ pub fn hostile_files() -> Vec<File> {
 
 /// Models of every kind, ended at every tenth byte.
 pub fn truncated_files() -> Vec<File> {
-    let fixtures = load("zoo", "tests/fixtures/zoo");
+    let fixtures = load("zoo");
     let mut seen = std::collections::HashSet::new();
     let mut files = Vec::new();
     for fixture in fixtures.iter().filter(|fixture| fixture.model.len() < 4096) {

@@ -3,6 +3,7 @@
 //! Each rule reads the tree and adds what it finds; all findings are printed, one a line, as `path:line: rule: what`.
 
 mod crates;
+mod fixtures;
 mod manifest;
 mod pages;
 mod rust;
@@ -62,6 +63,7 @@ fn violations(tree: &Tree) -> Vec<Violation> {
     rust::check(tree, &mut found);
     crates::check_imports(tree, &mut found);
     crates::check_versions(tree, &mut found);
+    fixtures::check_size(tree, &mut found);
     pages::check_scripts(tree, &mut found);
     pages::check_functions(tree, &mut found);
     pages::check_words(tree, &mut found);

@@ -1,10 +1,10 @@
-//! Operators with bodies: If, Loop, Scan, SequenceMap.
+//! Operators with bodies: If, Loop, Scan, SequenceMap, FlexAttention.
 
 use std::collections::HashMap;
 
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
-use crate::ops::{pick, stack};
+use crate::ops::{flex_attention, pick, stack};
 use crate::plan::{Body, body};
 use crate::run::run_body;
 use crate::shape;
@@ -18,6 +18,7 @@ pub(crate) enum Control {
     Loop,
     Scan,
     SequenceMap,
+    FlexAttention,
 }
 
 impl Control {
@@ -27,6 +28,7 @@ impl Control {
             ("", "Loop") => Some(Self::Loop),
             ("", "Scan") => Some(Self::Scan),
             ("", "SequenceMap") => Some(Self::SequenceMap),
+            ("ai.onnx.preview", "FlexAttention") => Some(Self::FlexAttention),
             _ => None,
         }
     }
@@ -52,6 +54,21 @@ pub(crate) fn run(
             Scan::new(call, &inner)?.run(&values.collect::<Outcome<Vec<Value>>>()?, None)
         }
         Control::SequenceMap => sequence_map(call, &Inner::new(call, body(bodies, "body")?, frame)?),
+        Control::FlexAttention => {
+            let inner = |name: &str| bodies.get(name).map(|body| Inner::new(call, body, frame)).transpose();
+            let (scores, shares) = (inner("score_mod")?, inner("prob_mod")?);
+            flex_attention(call, &|tensor| changed(scores.as_ref(), tensor), &|tensor| changed(shares.as_ref(), tensor))
+        }
+    }
+}
+
+/// What a body makes of one tensor: another of its shape; the tensor itself without a body.
+fn changed(inner: Option<&Inner>, tensor: Tensor) -> Outcome<Tensor> {
+    let Some(inner) = inner else { return Ok(tensor) };
+    let shape = tensor.shape().to_vec();
+    match &inner.run(vec![tensor.into()])?[..] {
+        [Value::Tensor(changed)] if changed.shape() == shape => Ok(changed.clone()),
+        _ => Err(Fault::invalid(format!("its body must give one tensor of shape {shape:?}"))),
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn convolve<T: Number>(call: &Call, input: &[T], weights: &[T], shape
 }
 
 /// Adds one number per channel, the second axis.
-fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Outcome<Tensor> {
+pub(super) fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Outcome<Tensor> {
     let values = result.values::<T>().unwrap_or_default();
     let Some(bias) = bias else { return Ok(result.clone()) };
     let addends = bias.values::<T>().ok_or_else(|| wrong_type(2, T::TYPE, bias.element_type()))?;

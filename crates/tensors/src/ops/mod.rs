@@ -2,31 +2,40 @@
 //!
 //! To add one: write the function in its family's file, and a line in that file's `find`.
 
+mod attention;
 mod binary;
 mod cast;
 mod conv;
+mod deform;
 mod einsum;
 mod gather;
 mod generate;
+mod heads;
+mod linear_attention;
 mod logic;
+mod loss;
 mod movement;
 mod norm;
 mod pad;
 mod pool;
 mod product;
 mod quant;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
+mod sample;
 mod scatter;
 mod search;
 mod sequence;
+mod signal;
 mod text;
 mod unary;
 mod window;
 
 use half::{bf16, f16};
 
+pub(crate) use attention::flex_attention;
 pub(crate) use movement::{pick, stack};
 
 use crate::call::{Call, Kernel};
@@ -110,6 +119,20 @@ fn narrowed(tensor: &Tensor, half: ElementType) -> Tensor {
     }
 }
 
+/// What a precision makes of the result of a step; numbers of single and double precision are rounded by their type.
+fn rounding(element: ElementType) -> fn(f64) -> f64 {
+    match element {
+        ElementType::F16 => |value| f16::from_f32(value as f32).to_f64(),
+        ElementType::Bf16 => |value| bf16::from_f32(value as f32).to_f64(),
+        _ => |value| value,
+    }
+}
+
+/// A tensor rounded to the type it had before it was widened.
+fn restored(tensor: &Tensor, element: ElementType) -> Tensor {
+    if element.is_half() { narrowed(tensor, element) } else { tensor.clone() }
+}
+
 /// One tensor as the outputs of a node.
 fn one(tensor: Tensor) -> Outcome<Vec<Value>> {
     Ok(vec![tensor.into()])
@@ -131,7 +154,7 @@ pub(crate) fn find(domain: &str, op_type: &str) -> Outcome<Operator> {
 }
 
 fn general(op_type: &str) -> Option<Operator> {
-    const FAMILIES: [fn(&str) -> Option<Operator>; 21] = [
+    const FAMILIES: [fn(&str) -> Option<Operator>; 28] = [
         reshape::find,
         movement::find,
         pad::find,
@@ -153,6 +176,13 @@ fn general(op_type: &str) -> Option<Operator> {
         norm::find,
         quant::find,
         resize::find,
+        attention::find,
+        linear_attention::find,
+        recurrent::find,
+        loss::find,
+        signal::find,
+        sample::find,
+        deform::find,
     ];
     FAMILIES.iter().find_map(|family| family(op_type))
 }

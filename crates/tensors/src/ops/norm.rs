@@ -32,39 +32,62 @@ fn channels(input: &Tensor) -> Outcome<(usize, usize)> {
     }
 }
 
+/// The numbers of an input that has one for each channel.
+fn by_channel(call: &Call, index: usize, channels: usize) -> Outcome<Vec<f64>> {
+    let numbers: Vec<f64> = by_real!(call.tensor(index)?.data(), values => {
+        Ok(values.iter().map(|value| value.to_f64()).collect())
+    })?;
+    match numbers.len() == channels {
+        true => Ok(numbers),
+        false => Err(Fault::invalid(format!("input {index} has {} numbers for {channels} channels", numbers.len()))),
+    }
+}
+
+/// Each channel with these means and variances to mean 0 and variance 1, then scaled and moved.
+fn normalised<T: Number>(call: &Call, values: &[T], mean: &[f64], variance: &[f64]) -> Outcome<Tensor> {
+    let input = call.tensor(0)?;
+    let (channels, places) = channels(input)?;
+    let (scale, bias) = (by_channel(call, 1, channels)?, by_channel(call, 2, channels)?);
+    let epsilon = f64::from(call.float("epsilon", 1e-5)?);
+    let factor: Vec<f64> =
+        scale.iter().zip(variance).map(|(scale, variance)| scale / (variance + epsilon).sqrt()).collect();
+    let results = values.iter().enumerate().map(|(at, value)| {
+        let channel = at / places.max(1) % channels;
+        T::from_f64((value.to_f64() - mean[channel]) * factor[channel] + bias[channel])
+    });
+    Ok(Tensor::new(input.shape().to_vec(), results.collect()))
+}
+
 fn batch_normalization(call: &Call) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
-        let input = call.tensor(0)?;
-        let (channels, places) = channels(input)?;
-        let parameter = |index: usize| -> Outcome<Vec<f64>> {
-            let parameter = call.tensor(index)?;
-            let numbers: Vec<f64> =
-                by_real!(parameter.data(), values => Ok(values.iter().map(|value| value.to_f64()).collect()))?;
-            if numbers.len() != channels {
-                return Err(Fault::invalid(format!(
-                    "input {index} has {} numbers for {channels} channels",
-                    numbers.len()
-                )));
-            }
-            Ok(numbers)
-        };
-        let (scale, bias, mean, variance) = (parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?);
-        let epsilon = f64::from(call.float("epsilon", 1e-5)?);
-        let factor: Vec<f64> =
-            scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + epsilon).sqrt()).collect();
-        let results = values.iter().enumerate().map(|(at, value)| {
-            let channel = at / places.max(1) % channels;
-            T::from_f64((value.to_f64() - mean[channel]) * factor[channel] + bias[channel])
-        });
-        Ok(Tensor::new(input.shape().to_vec(), results.collect()))
-    }
-    let training = call.flag("training_mode", false)? || (call.opset() < 7 && !call.flag("is_test", false)?);
-    if training && call.opset() != 6 {
-        return Err(Fault::unsupported("it trains; export the model for inference"));
+        let (channels, _) = channels(call.tensor(0)?)?;
+        normalised(call, values, &by_channel(call, 3, channels)?, &by_channel(call, 4, channels)?)
     }
     let input = call.tensor(0)?;
     call.room_for(input.shape(), input.element_type())?;
+    if call.flag("training_mode", false)? {
+        return by_real!(input.data(), values => trained(call, values));
+    }
+    // Before version 7 a flag says that the model is used; versions 1 to 5 learn otherwise.
+    if call.opset() < 6 && !call.flag("is_test", false)? {
+        return Err(Fault::unsupported("it trains; export the model for inference"));
+    }
     one(by_real!(input.data(), values => typed(call, values))?)
+}
+
+/// Normalised by the batch's own means and variances, as in training, and the running means and variances after it.
+fn trained<T: Number>(call: &Call, values: &[T]) -> Outcome<Vec<Value>> {
+    let (channels, places) = channels(call.tensor(0)?)?;
+    let momentum = f64::from(call.float("momentum", 0.9)?);
+    let of_channel = |channel: usize| values.chunks(places.max(1)).skip(channel).step_by(channels).flatten().copied();
+    let (mean, variance): (Vec<f64>, Vec<f64>) = (0..channels).map(|channel| moments(of_channel(channel))).unzip();
+    let running = |index: usize, own: &[f64]| -> Outcome<Tensor> {
+        let before = by_channel(call, index, channels)?;
+        let after = before.iter().zip(own).map(|(before, own)| T::from_f64(before * momentum + own * (1.0 - momentum)));
+        Ok(Tensor::new(vec![channels], after.collect()))
+    };
+    let result = normalised(call, values, &mean, &variance)?;
+    Ok(vec![result.into(), running(3, &mean)?.into(), running(4, &variance)?.into()])
 }
 
 /// Mean and variance of some numbers.

@@ -1,6 +1,6 @@
 //! Reductions over axes, running sums, and the softmax family.
 
-use super::{Operator, one, single};
+use super::{Operator, exact, one, restored, rounding, single, widened};
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
 use crate::number::{Number, by_number, by_real};
@@ -12,8 +12,8 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
     Some(match op_type {
         "CumProd" => single(cum_prod),
         "CumSum" => single(cum_sum),
-        "Hardmax" => single(hardmax),
-        "LogSoftmax" => single(log_softmax),
+        "Hardmax" => exact(hardmax),
+        "LogSoftmax" => exact(log_softmax),
         "ReduceL1" => single(|call| reduce(call, Reduction::L1)),
         "ReduceL2" => single(|call| reduce(call, Reduction::L2)),
         "ReduceLogSum" => single(|call| reduce(call, Reduction::LogSum)),
@@ -24,7 +24,7 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
         "ReduceProd" => single(|call| reduce(call, Reduction::Prod)),
         "ReduceSum" => single(|call| reduce(call, Reduction::Sum)),
         "ReduceSumSquare" => single(|call| reduce(call, Reduction::SumSquare)),
-        "Softmax" => single(softmax),
+        "Softmax" => exact(softmax),
         _ => return None,
     })
 }
@@ -202,23 +202,24 @@ fn cum_prod(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Across {
+pub(super) enum Across {
     Softmax,
     LogSoftmax,
     Hardmax,
 }
 
 impl Across {
-    /// Replaces numbers by their share of the whole.
-    fn apply<T: Number>(self, line: &mut [T]) {
+    /// Replaces numbers by their share of the whole. `round` is what the precision makes of the steps of a Softmax.
+    fn apply<T: Number>(self, line: &mut [T], round: fn(f64) -> f64) {
         let greatest = line.iter().copied().fold(T::LOWEST, T::greater);
-        let exp = |value: &T| (value.to_f64() - greatest.to_f64()).exp();
+        let exp = |value: &T| round(round(value.to_f64() - greatest.to_f64()).exp());
         match self {
             Self::Softmax => {
-                let sum: f64 = line.iter().map(exp).sum();
+                let sum = round(line.iter().map(exp).sum());
                 line.iter_mut().for_each(|value| *value = T::from_f64(exp(value) / sum));
             }
             Self::LogSoftmax => {
+                let exp = |value: &T| (value.to_f64() - greatest.to_f64()).exp();
                 let log = line.iter().map(exp).sum::<f64>().ln();
                 line.iter_mut().for_each(|value| *value = T::from_f64(value.to_f64() - greatest.to_f64() - log));
             }
@@ -230,10 +231,14 @@ impl Across {
             }
         }
     }
-}
 
-fn across(call: &Call, function: Across) -> Outcome<Vec<Value>> {
-    fn lines<T: Number>(values: &[T], (outer, extent, inner): (usize, usize, usize), function: Across) -> Vec<T> {
+    /// Every line along an axis, which [`around`] tells from those before and after it.
+    pub(super) fn lines<T: Number>(
+        self,
+        values: &[T],
+        (outer, extent, inner): (usize, usize, usize),
+        round: fn(f64) -> f64,
+    ) -> Vec<T> {
         let mut results = values.to_vec();
         let mut line = Vec::with_capacity(extent);
         for row in 0..outer {
@@ -241,12 +246,15 @@ fn across(call: &Call, function: Across) -> Outcome<Vec<Value>> {
                 let place = |at: usize| (row * extent + at) * inner + column;
                 line.clear();
                 line.extend((0..extent).map(|at| values[place(at)]));
-                function.apply(&mut line);
+                self.apply(&mut line, round);
                 line.iter().enumerate().for_each(|(at, value)| results[place(at)] = *value);
             }
         }
         results
     }
+}
+
+fn across(call: &Call, function: Across) -> Outcome<Vec<Value>> {
     let input = call.tensor(0)?;
     call.room_for(input.shape(), input.element_type())?;
     let parts = match call.opset() {
@@ -261,8 +269,11 @@ fn across(call: &Call, function: Across) -> Outcome<Vec<Value>> {
             rank => around(input.shape(), shape::axis(call.int("axis", -1)?, rank)?),
         },
     };
-    let shape = input.shape().to_vec();
-    one(by_real!(input.data(), values => Ok(Tensor::new(shape, lines(values, parts, function))))?)
+    let (shape, round) = (input.shape().to_vec(), rounding(input.element_type()));
+    let result = by_real!(widened(input).data(), values => {
+        Ok(Tensor::new(shape, function.lines(values, parts, round)))
+    })?;
+    one(restored(&result, input.element_type()))
 }
 
 fn softmax(call: &Call) -> Outcome<Vec<Value>> {

@@ -162,7 +162,7 @@ impl Rules {
     }
 }
 
-fn cubic(distance: f64, a: f64) -> f64 {
+pub(super) fn cubic(distance: f64, a: f64) -> f64 {
     match distance.abs() {
         x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
         x if x < 2.0 => ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a,

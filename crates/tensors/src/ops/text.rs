@@ -36,16 +36,48 @@ fn string_concat(call: &Call) -> Outcome<Vec<Value>> {
     one(Tensor::new(pairing.shape.clone(), pairing.zip(left, other, |a, b| format!("{a}{b}"))))
 }
 
-/// A regular expression; its compiled form may take a megabyte.
-pub(super) fn expression(pattern: &str) -> Outcome<Regex> {
-    let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+/// Bytes that the compiled form of an expression may take.
+const EXPRESSION_BYTES: usize = 16 << 20;
+
+/// A regular expression as RE2 reads it, in which classes such as `\w` are of ASCII only.
+pub(super) fn expression(call: &Call, pattern: &str) -> Outcome<Regex> {
+    call.meter.room(EXPRESSION_BYTES, 1)?;
+    call.meter.work(EXPRESSION_BYTES as u64)?;
+    let built = regex::RegexBuilder::new(&ascii_classes(pattern)).size_limit(EXPRESSION_BYTES).build();
     built.map_err(|error| Fault::invalid(format!("the expression `{pattern}` cannot be used: {error}")))
+}
+
+/// The expression with the classes that are larger in Unicode written as those of ASCII.
+fn ascii_classes(pattern: &str) -> String {
+    let mut written = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            written.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('w') => written.push_str("[0-9A-Za-z_]"),
+            Some('W') => written.push_str("[^0-9A-Za-z_]"),
+            Some('d') => written.push_str("[0-9]"),
+            Some('D') => written.push_str("[^0-9]"),
+            Some('s') => written.push_str(r"[\t\n\x0C\r ]"),
+            Some('S') => written.push_str(r"[^\t\n\x0C\r ]"),
+            Some('b') => written.push_str(r"(?-u:\b)"),
+            Some(other) => written.extend(['\\', other]),
+            None => written.push('\\'),
+        }
+    }
+    written
 }
 
 fn regex_full_match(call: &Call) -> Outcome<Vec<Value>> {
     let pattern = call.required("pattern", call.maybe_text("pattern")?)?;
-    let whole = expression(&format!("^(?:{pattern})$"))?;
-    let matches = call.elements::<String>(0)?.iter().map(|text| whole.is_match(text)).collect();
+    let whole = expression(call, &format!(r"\A(?:{pattern})\z"))?;
+    let texts = call.elements::<String>(0)?;
+    call.meter.work(texts.iter().map(|text| text.len() as u64).sum())?;
+    call.meter.room(texts.len(), 1)?;
+    let matches = texts.iter().map(|text| whole.is_match(text)).collect();
     one(Tensor::new(call.tensor(0)?.shape().to_vec(), matches))
 }
 
@@ -219,4 +251,14 @@ fn vectors<T: Clone + Eq + Hash>(call: &Call, items: &[T], pool: &[T]) -> Outcom
         }
     }
     one(Tensor::new(extents, counts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_those_of_re2() {
+        assert_eq!(ascii_classes(r"^[\w.\-]{0,25}@\D$\\w"), r"^[[0-9A-Za-z_].\-]{0,25}@[^0-9]$\\w");
+    }
 }

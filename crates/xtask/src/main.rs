@@ -5,6 +5,7 @@
 
 mod attribute;
 mod check;
+mod coverage;
 mod docs;
 mod mlflow;
 mod one_build;
@@ -23,6 +24,7 @@ Usage: cargo xtask <command>
 Commands:
   check [--no-tests]  All of CI; stops at the first failure
   tidy                The rules of the house that no other tool checks
+  coverage            Runs the tests that prove what models are answered, and prints what they count
   mlflow              Loads models from real MLflow servers and compares answers; needs Python and its packages
   docs [--check]      Writes the pages about SQL functions from their `user_doc`; --check only compares
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["check"] => check::run(&root, check::Tests::Run),
         ["check", "--no-tests"] => check::run(&root, check::Tests::Skip),
         ["tidy"] => tidy::run(&root),
+        ["coverage"] => coverage::run(&root),
         ["mlflow"] => mlflow::run(&root),
         ["docs"] => docs::write(&root),
         ["docs", "--check"] => docs::check(&root),

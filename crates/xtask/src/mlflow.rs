@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::check::{cargo, succeed};
+use crate::tree::target_folder;
 
 /// The kinds of server, by the file that says what to install.
 const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-2.txt"];
@@ -33,11 +34,6 @@ pub fn run(root: &Path) -> Result {
         }
     }
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
-}
-
-/// Where cargo puts what it builds.
-fn target_folder(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
 /// The Python of an environment with these requirements, which is made if it is not there.

@@ -15,6 +15,11 @@ pub fn root() -> PathBuf {
     Path::new(&crate_folder).ancestors().nth(2).unwrap_or_else(|| Path::new(".")).to_path_buf()
 }
 
+/// Where cargo puts what it builds.
+pub fn target_folder(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
 /// Every file with its content; paths are relative to the root, with `/` between folders.
 pub struct Tree {
     files: BTreeMap<String, Vec<u8>>,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array, StringArray};
 use arrow::datatypes::Float64Type;
 use foretell_model::{Answer, DeclaredFeature, Error, Limits, LoadOptions, Model, OnRefusedRow};
+use foretell_testing::counts::report;
+use foretell_testing::pack::version;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::compare::Tolerance;
 use crate::fixtures::{Fixture, load, text_of};
-use crate::reference::check_all;
+use crate::reference::Checked;
 
 /// Sums of double precision agree to the bit; CatBoost has an exponential function of its own, and `1 - p` of a probability
 /// next to 1 is its rounding.
@@ -18,19 +20,27 @@ const TOLERANCE: Tolerance = Tolerance { relative: 1e-13, floor: 1e-15 };
 
 #[test]
 fn catboost_files_answer_as_catboost_does() {
-    let (integers, others): (Vec<Fixture>, Vec<Fixture>) =
-        load("catboost").into_iter().partition(|fixture| fixture.name.ends_with("_integers"));
-    check_all(&others, &LoadOptions::default(), |_| TOLERANCE);
-    // Categories that are integers: the caller says so.
-    for fixture in integers {
-        let declared = fixture
-            .names
-            .iter()
-            .zip(&fixture.features)
-            .map(|(name, column)| DeclaredFeature { name: name.clone(), data_type: Some(column.data_type().clone()) });
-        let options = LoadOptions { features: Some(declared.collect()), ..LoadOptions::default() };
-        check_all(&[fixture], &options, |_| TOLERANCE);
+    let (fixtures, mut checked) = (load("catboost"), Checked::default());
+    for fixture in &fixtures {
+        checked.check(fixture, &options(fixture), TOLERANCE);
     }
+    let kind = |fixture: &Fixture| match fixture.name.starts_with("onnx_") {
+        true => "ONNX exports of CatBoost".to_string(),
+        false => format!("CatBoost {}", version("catboost", &fixture.name)),
+    };
+    report("Files of CatBoost", "files", &checked.counts(kind));
+    checked.assert_good();
+}
+
+/// Categories that are integers: the caller says so.
+fn options(fixture: &Fixture) -> LoadOptions {
+    let declared = fixture
+        .names
+        .iter()
+        .zip(&fixture.features)
+        .map(|(name, column)| DeclaredFeature { name: name.clone(), data_type: Some(column.data_type().clone()) });
+    let features = fixture.name.ends_with("_integers").then(|| declared.collect());
+    LoadOptions { features, ..LoadOptions::default() }
 }
 
 /// A number and a category; a question about each, and one about a statistic of the category.

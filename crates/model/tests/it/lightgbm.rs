@@ -3,19 +3,29 @@
 use arrow::array::{AsArray, Float64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use foretell_model::{Answer, DeclaredFeature, Error, Limits, LoadOptions, Model, OnRefusedRow};
+use foretell_testing::counts::report;
+use foretell_testing::pack::version;
 use insta::assert_snapshot;
 
 use crate::compare::Tolerance;
 use crate::fixtures::{load, text_of};
-use crate::reference::check_all;
+use crate::reference::Checked;
 
 /// Sums of double precision agree to the bit, and so do the functions of the C library that both call.
 const TOLERANCE: Tolerance = Tolerance { relative: 0.0, floor: 0.0 };
 
 #[test]
 fn lightgbm_files_answer_as_lightgbm_does() {
-    let fixtures = load("lightgbm");
-    check_all(&fixtures, &LoadOptions::default(), |_| TOLERANCE);
+    let (fixtures, mut checked) = (load("lightgbm"), Checked::default());
+    for fixture in &fixtures {
+        checked.check(fixture, &LoadOptions::default(), TOLERANCE);
+    }
+    report(
+        "Files of LightGBM",
+        "files",
+        &checked.counts(|fixture| format!("LightGBM {}", version("lightgbm", &fixture.name))),
+    );
+    checked.assert_good();
 }
 
 fn text(name: &str) -> String {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Float32Type};
 use foretell_model::{Answer, Error, Limits, LoadOptions, Model, OnRefusedRow};
+use foretell_testing::counts::report;
+use foretell_testing::pack::version;
 
 use crate::compare::Tolerance;
 use crate::fixtures::{Fixture, load};
-use crate::reference::check_all;
+use crate::reference::Checked;
 use crate::signatures::describe;
 
 /// Sums of single precision agree to the bit; the C library's exponential function may differ in the last one.
@@ -29,7 +31,13 @@ fn model(fixture: &Fixture) -> Model {
 
 #[test]
 fn files_answer_as_xgboost_does() {
-    check_all(&fixtures(), &LoadOptions::default(), |_| TOLERANCE);
+    let (fixtures, mut checked) = (fixtures(), Checked::default());
+    for fixture in &fixtures {
+        checked.check(fixture, &LoadOptions::default(), TOLERANCE);
+    }
+    let kind = |fixture: &Fixture| format!("XGBoost {}", version("xgboost", &fixture.name));
+    report("Files of XGBoost", "files", &checked.counts(kind));
+    checked.assert_good();
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use foretell_model::Error;
+use foretell_testing::counts;
 
 use self::files::{hostile_files, truncated_files};
 use crate::exercise::load_and_run;
@@ -35,7 +36,9 @@ struct Report {
 
 #[test]
 fn hostile_files_are_refused_soon_and_cheaply() {
-    for report in watch(&hostile_files()) {
+    let reports = watch(&hostile_files());
+    count("hostile", &reports);
+    for report in reports {
         assert_modest(&report);
         assert_eq!(report.message.is_empty(), report.name.starts_with("odd_"), "{}: {}", report.name, report.message);
     }
@@ -43,10 +46,25 @@ fn hostile_files_are_refused_soon_and_cheaply() {
 
 #[test]
 fn truncated_files_are_refused() {
-    for report in watch(&truncated_files()) {
+    let reports = watch(&truncated_files());
+    count("truncated", &reports);
+    for report in reports {
         assert_modest(&report);
         assert_ne!(report.message, "", "{} loads", report.name);
     }
+}
+
+/// Counts the files, and says which took the most.
+fn count(kind: &str, reports: &[Report]) {
+    let refused = reports.iter().filter(|report| !report.message.is_empty()).count();
+    let mut lines = vec![(format!("{kind} files"), format!("{}, {refused} of them refused", reports.len()))];
+    if let Some(slowest) = reports.iter().max_by(|one, other| one.seconds.total_cmp(&other.seconds)) {
+        lines.push(("  most time".to_string(), format!("{:.2} s of the processor, {}", slowest.seconds, slowest.name)));
+    }
+    if let Some(largest) = reports.iter().max_by_key(|report| report.kilobytes) {
+        lines.push(("  most memory".to_string(), format!("{} MB, {}", largest.kilobytes >> 10, largest.name)));
+    }
+    counts::report("Hostile files", kind, &lines);
 }
 
 fn assert_modest(report: &Report) {

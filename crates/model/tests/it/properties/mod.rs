@@ -6,6 +6,7 @@
 mod models;
 mod tables;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -13,6 +14,7 @@ use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use foretell_model::{Answer as Ask, LoadOptions, Model, NullPolicy, OnRefusedRow, PassOptions};
 use foretell_testing::columns::{encodings, item};
+use foretell_testing::counts;
 use foretell_testing::referee::{Answer, Category, Pipeline, Transform};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,7 +60,7 @@ impl Case {
 type Checked = Result<(), TestCaseError>;
 
 /// Few cases that are always the same, or as many new ones as the caller asks for.
-fn check<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Checked) {
+fn check<S: Strategy>(name: &str, strategy: S, property: impl Fn(S::Value) -> Checked) {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(1) };
     let config = Config {
@@ -68,7 +70,10 @@ fn check<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Checked) {
         rng_seed,
         ..Config::default()
     };
-    let checked = TestRunner::new(config).run(&strategy, property);
+    let good = Cell::new(0);
+    let counted = |case| property(case).inspect(|()| good.set(good.get() + 1));
+    let checked = TestRunner::new(config).run(&strategy, counted);
+    counts::report("Properties", name, &[(name.to_string(), format!("{} cases", good.get()))]);
     if let Err(failure) = checked {
         panic!("{failure}");
     }
@@ -161,7 +166,7 @@ impl Case {
 
 #[test]
 fn the_answer_is_the_referees() {
-    check(Case::strategy(), |case| {
+    check("the answer is the referees", Case::strategy(), |case| {
         let model = case.model(PassOptions::ALL);
         let got = answers(&model, &case.features(), case.rows());
         let transform = case.pipeline.transform();
@@ -188,7 +193,7 @@ fn passes_change_no_bit() {
         |passes| &mut passes.tree_features,
         |passes| &mut passes.remove_dead,
     ];
-    check(Case::strategy(), |case| {
+    check("passes change no bit", Case::strategy(), |case| {
         let (features, rows) = (case.features(), case.rows());
         let expected = answers(&case.model(PassOptions::NONE), &features, rows);
         assert_same(&case.answers(), &expected, "all passes")?;
@@ -211,7 +216,7 @@ fn passes_change_no_bit() {
 fn the_batch_does_not_matter() {
     let picks = prop_oneof![8 => vec(any::<Index>(), 0..80), 1 => vec(any::<Index>(), 0..1500)];
     let strategy = (Case::strategy(), picks, vec(any::<Index>(), 0..4));
-    check(strategy, |(case, picks, cuts)| {
+    check("the batch does not matter", strategy, |(case, picks, cuts)| {
         let picks: Vec<usize> = picks.iter().map(|pick| pick.index(case.rows())).collect();
         let one_by_one = case.answers();
         let expected: Vec<_> = picks.iter().map(|&pick| one_by_one[pick].clone()).collect();
@@ -240,7 +245,7 @@ fn the_batch_does_not_matter() {
 #[test]
 fn the_column_type_does_not_matter() {
     let strategy = (Case::strategy(), vec((any::<Index>(), any::<Index>()), 8));
-    check(strategy, |(case, choices)| {
+    check("the column type does not matter", strategy, |(case, choices)| {
         let (model, expected) = (case.model(PassOptions::ALL), case.answers());
         let spelled = |(column, (data_type, encoding)): (&Column, &(Index, Index))| -> ArrayRef {
             let typed = column.typed(case.pipeline.precision);

@@ -3,6 +3,7 @@
 //! `tests/fixtures/make_backend_suite.py` packs the suite. What does not pass is listed with its reason in
 //! `tests/fixtures/backend/not_passing.txt`, which must match what happens here both ways; `UPDATE=1` writes it anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,27 +12,27 @@ use std::{env, fs};
 use flate2::read::ZlibDecoder;
 use foretell_model::{Limits, TensorModel};
 use foretell_tensors::{Data, ElementType, Tensor, Value};
+use foretell_testing::counts;
 use prost::Message;
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
+
+use crate::backend_columns::{self, Given, is_columnar};
 
 #[test]
 fn the_backend_suite_passes() {
     let mut failures = String::new();
-    let (mut passed, mut all) = (0, 0);
+    let mut counts = Counts::default();
     for kind in ["node", "simple", "pytorch-converted", "pytorch-operator"] {
         let suite = Suite::read(&folder().join(format!("{kind}.bin")));
-        let mut passed_here = 0;
         for case in &suite.cases {
-            match suite.check(case) {
-                Ok(()) => passed_here += 1,
-                Err(reason) => writeln!(failures, "{kind}/{}: {reason}", case.name).expect("text can be written"),
+            let result = suite.check(case);
+            counts.add(domain(&suite.model(case)), result.as_ref().err());
+            if let Err(reason) = result {
+                writeln!(failures, "{kind}/{}: {reason}", case.name).expect("text can be written");
             }
         }
-        println!("{kind}: {passed_here} of {} pass", suite.cases.len());
-        passed += passed_here;
-        all += suite.cases.len();
     }
-    println!("the backend suite of onnx: {passed} of {all} pass");
+    counts.report();
     let list = folder().join("not_passing.txt");
     if env::var_os("UPDATE").is_some() {
         fs::write(&list, &failures).expect("the list can be written");
@@ -43,6 +44,53 @@ fn the_backend_suite_passes() {
     let (new, gone) = (differing(&failures, &listed), differing(&listed, &failures));
     let message = format!("not listed:\n{}\nlisted, but not so:\n{}", new.join("\n"), gone.join("\n"));
     assert!(new.is_empty() && gone.is_empty(), "{message}");
+}
+
+/// How many cases there are of each operator set, how many of them pass, and why the others do not.
+#[derive(Default)]
+struct Counts {
+    /// Passed and all, by the name of the operator set.
+    domains: BTreeMap<&'static str, (usize, usize)>,
+    reasons: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    fn add(&mut self, domain: &'static str, failure: Option<&String>) {
+        let (passed, all) = self.domains.entry(domain).or_default();
+        *passed += usize::from(failure.is_none());
+        *all += 1;
+        if let Some(failure) = failure {
+            *self.reasons.entry(reason(failure)).or_default() += 1;
+        }
+    }
+
+    fn report(&self) {
+        let passed =
+            self.domains.iter().map(|(domain, &(passed, all))| ((*domain).to_string(), counts::of(passed, all)));
+        let mut reasons: Vec<(&String, &usize)> = self.reasons.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let reasons = reasons.into_iter().map(|(reason, count)| (format!("  not passed: {reason}"), count.to_string()));
+        counts::report("Backend suite of onnx", "cases", &passed.chain(reasons).collect::<Vec<_>>());
+    }
+}
+
+/// The operator set that a case is about.
+fn domain(model: &ModelProto) -> &'static str {
+    let of = |domain: &str| model.opset_import.iter().any(|import| import.domain == domain);
+    match () {
+        () if is_columnar(model) => "ai.onnx.ml",
+        () if of("ai.onnx.preview.training") => "ai.onnx.preview.training",
+        () => "ai.onnx",
+    }
+}
+
+/// What a failure has in common with others: the operator that is not there, why it is not, or that the answer differs.
+fn reason(failure: &str) -> String {
+    match failure.split_once(" is not supported") {
+        Some((_, why)) if !why.is_empty() => why.trim_start_matches(": ").to_string(),
+        Some((operator, _)) => operator.split('`').nth(1).map_or(failure.to_string(), |name| format!("no {name}")),
+        None => "the answer differs".to_string(),
+    }
 }
 
 fn folder() -> PathBuf {
@@ -127,8 +175,11 @@ impl Suite {
     }
 
     fn check(&self, case: &Case) -> Result<(), String> {
-        let model = ModelProto::decode(&self.blobs[case.model][..]).expect("a model");
+        let model = self.model(case);
         case.data_sets.iter().try_for_each(|[inputs, outputs]| {
+            if is_columnar(&model) {
+                return backend_columns::check(model.clone(), &self.given(inputs), &self.tensors(outputs));
+            }
             let closed = self.closed(model.clone(), inputs, outputs);
             let model = TensorModel::from_bytes(&closed.encode_to_vec(), &Limits::default()).map_err(chain)?;
             let mut got = model.run(Vec::new()).map_err(chain)?;
@@ -138,6 +189,31 @@ impl Suite {
                 difference.map_or(Ok(()), |difference| Err(format!("output {at}: {difference}")))
             })
         })
+    }
+
+    fn model(&self, case: &Case) -> ModelProto {
+        ModelProto::decode(&self.blobs[case.model][..]).expect("a model")
+    }
+
+    /// Tensors as the file has them, and read.
+    fn given(&self, values: &[Packed]) -> Vec<Given> {
+        let protos = values.iter().map(|value| match value {
+            Packed::Tensor(blob) => TensorProto::decode(&self.blobs[*blob][..]).expect("a tensor"),
+            _ => panic!("no operator on columns reads sequences"),
+        });
+        protos.zip(self.tensors(values)).map(|(proto, tensor)| Given { proto, tensor }).collect()
+    }
+
+    /// Tensors, read: what a model of constants gives.
+    fn tensors(&self, values: &[Packed]) -> Vec<Tensor> {
+        let graph = GraphProto::default();
+        let opset = OperatorSetIdProto { version: 18, ..OperatorSetIdProto::default() };
+        let constants =
+            ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() };
+        let model = self.closed(constants, &[], values).encode_to_vec();
+        let model = TensorModel::from_bytes(&model, &Limits::default()).expect("a model of constants");
+        let values = model.run(Vec::new()).expect("constants");
+        values.iter().map(|value| value.tensor().expect("a tensor").clone()).collect()
     }
 
     /// The model with its inputs as constants, and what is expected beside what it gives.

@@ -1,5 +1,6 @@
 //! Models through `Model::run`, compared with ONNX Runtime, or with the library whose file it is.
 
+mod backend_columns;
 mod backend_suite;
 mod border;
 mod catboost;

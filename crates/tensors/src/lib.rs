@@ -52,7 +52,7 @@ pub use error::{Error, Fault, Outcome, Result};
 pub use graph::{Attribute, Graph, Node, TensorType, ValueType};
 pub use narrow::Narrow;
 pub use number_text::{number_text, read_float, read_signed, read_unsigned};
-pub use ops::is_known;
+pub use ops::{is_known, refusal};
 pub use plan::Program;
 pub use tensor::{Data, Tensor, dense};
 pub use value::{Map, Value};

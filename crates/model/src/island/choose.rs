@@ -127,10 +127,12 @@ enum Kind {
     Either,
 }
 
-/// True if tract has an operator of this name.
-fn tract_knows(op_type: &str) -> bool {
+/// True if tract has an operator of this name, and foretell does not refuse it: tract draws random numbers.
+pub(crate) fn tract_knows(op_type: &str) -> bool {
     static OPERATORS: OnceLock<HashSet<String>> = OnceLock::new();
-    OPERATORS.get_or_init(|| tract_onnx::onnx().op_register.0.into_keys().collect()).contains(op_type)
+    let operators = || tract_onnx::onnx().op_register.0.into_keys();
+    let allowed = || operators().filter(|op_type| foretell_tensors::refusal("", op_type).is_empty()).collect();
+    OPERATORS.get_or_init(allowed).contains(op_type)
 }
 
 /// Which nodes are lowered together, in which order. `order` is an order in which every value is written before it is read.

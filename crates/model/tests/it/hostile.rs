@@ -129,6 +129,13 @@ fn an_island_that_tract_refuses() {
 }
 
 #[test]
+fn operators_that_draw_random_numbers() {
+    let random = |operator: &str| refusal(&of(vec![node(operator, &["x"], "y", vec![])], vec![]));
+    assert_snapshot!(random("RandomNormalLike"), @"operator `ai.onnx.RandomNormalLike` (node `randomnormallike`, opset 18) is not supported: it draws random numbers, so that the same row would have another answer each time");
+    assert_snapshot!(random("Bernoulli"), @"operator `ai.onnx.Bernoulli` (node `bernoulli`, opset 18) is not supported: it draws random numbers, so that the same row would have another answer each time");
+}
+
+#[test]
 fn broken_tensors() {
     let with = |tensor: TensorProto| of(vec![node("Add", &["x", "c"], "y", vec![])], vec![tensor]);
     let sound = || float_tensor("c", &[2], &[1.0, 2.0]);

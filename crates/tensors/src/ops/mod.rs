@@ -187,8 +187,8 @@ fn general(op_type: &str) -> Option<Operator> {
     FAMILIES.iter().find_map(|family| family(op_type))
 }
 
-/// Why an operator is left out on purpose.
-fn refusal(domain: &str, op_type: &str) -> &'static str {
+/// Why an operator is left out on purpose; empty if it is not.
+pub fn refusal(domain: &str, op_type: &str) -> &'static str {
     match (domain, op_type) {
         (
             "",

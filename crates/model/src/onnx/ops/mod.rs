@@ -85,7 +85,7 @@ fn computed(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<F
         "com.microsoft" if node.op_type() == "CDist" => Some(dense::distances(builder, node, inputs)?),
         _ => None,
     };
-    facts.ok_or_else(|| node.unsupported(""))
+    facts.ok_or_else(|| node.unsupported(foretell_tensors::refusal(node.domain(), node.op_type())))
 }
 
 fn general(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {

@@ -9,6 +9,7 @@ mod corpus;
 mod exercise;
 mod external;
 mod fixtures;
+mod folder;
 mod hostile;
 mod lightgbm;
 mod operators;

@@ -12,7 +12,7 @@ use crate::compare::{ONNX, Tolerance, difference_within};
 use crate::fixtures::{Fixture, load, text_of};
 
 /// The models' NULL is NaN in the reference.
-fn options() -> LoadOptions {
+pub fn options() -> LoadOptions {
     LoadOptions { on_null: Some(NullPolicy::Missing), ..LoadOptions::default() }
 }
 
@@ -118,7 +118,7 @@ fn tolerance(name: &str) -> Tolerance {
     }
 }
 
-fn check(fixture: &Fixture, options: &LoadOptions, tolerance: Tolerance) -> Result<(), String> {
+pub fn check(fixture: &Fixture, options: &LoadOptions, tolerance: Tolerance) -> Result<(), String> {
     let model = Model::from_bytes(&fixture.model, options).map_err(|error| error.to_string())?;
     let raw = raw_answer(&model, &fixture.features, fixture.rows)?;
     for (name, expected) in &fixture.expected {

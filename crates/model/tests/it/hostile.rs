@@ -25,6 +25,10 @@ fn within(bytes: &[u8], limit: impl FnOnce(&mut Limits)) -> String {
     refusal_with(bytes, &LoadOptions { limits, ..LoadOptions::default() })
 }
 
+fn opset(domain: &str, version: i64) -> Vec<OperatorSetIdProto> {
+    vec![OperatorSetIdProto { domain: domain.to_string(), version }]
+}
+
 fn relu() -> ModelProto {
     model(2, vec![node("Relu", &["x"], "y", vec![])], vec![])
 }
@@ -54,7 +58,6 @@ fn files_that_are_no_models() {
     assert_snapshot!(refusal(&whole[..whole.len() / 2]), @"not a valid ONNX model: the file ends early, after 34 bytes; copy it again");
     assert_snapshot!(refusal(&encode(&ModelProto { graph: None, ..relu() })), @"not a valid ONNX model: a protocol buffer, but without a graph; export the model with its graph");
     assert_snapshot!(refusal(&encode(&ModelProto { ir_version: 0, opset_import: vec![], ..relu() })), @"not a valid ONNX model: a protocol buffer, but without IR version and operator sets");
-    let opset = |domain: &str, version| vec![OperatorSetIdProto { domain: domain.to_string(), version }];
     assert_snapshot!(refusal(&encode(&ModelProto { ir_version: 99, ..relu() })), @"not a valid ONNX model: IR version 99 is newer than 14, the newest one known; export the model with an older `ir_version`");
     assert_snapshot!(refusal(&encode(&ModelProto { opset_import: opset("", 99), ..relu() })), @"not a valid ONNX model: operator set `ai.onnx` 99 is newer than 28, the newest one known; export the model with an older `target_opset`");
     assert_snapshot!(refusal(&encode(&ModelProto { opset_import: opset("ai.onnx.ml", 9), ..relu() })), @"not a valid ONNX model: operator set `ai.onnx.ml` 9 is newer than 5, the newest one known; export the model with an older `target_opset`");
@@ -158,6 +161,9 @@ fn broken_graphs() {
     assert_snapshot!(refusal(&of(vec![node("Frobnicate", &["x"], "y", vec![])], vec![])), @"operator `ai.onnx.Frobnicate` (node `frobnicate`, opset 18) is not supported");
     assert_snapshot!(refusal(&of(vec![node("org.example.Thing", &["x"], "y", vec![])], vec![])), @"operator `org.example.Thing` (node `thing`, opset 1) is not supported");
     assert_snapshot!(refusal(&of(vec![node("ReduceSum", &["x", "a"], "y", vec![])], vec![int_tensor("a", &[1], &[0])])), @"operator `ai.onnx.ReduceSum` (node `reducesum`, opset 18) is not supported: it mixes rows: it works along the batch of [N, 2]");
+    let nodes = vec![node("Transpose", &["x"], "t", vec![]), node("Softmax", &["t"], "y", vec![int("axis", 0)])];
+    let flattened = encode(&ModelProto { opset_import: opset("", 12), ..model(2, nodes, vec![]) });
+    assert_snapshot!(refusal(&flattened), @"operator `ai.onnx.Softmax` (node `softmax`, opset 12) is not supported: it mixes rows: it works along the batch");
     assert_snapshot!(refusal(&of(vec![node("Softmax", &["x"], "y", vec![ints("axis", &[1])])], vec![])), @"not a valid ONNX model: operator `ai.onnx.Softmax` (node `softmax`): attribute `axis` must be INT, got INTS");
     assert_snapshot!(refusal(&of(vec![node("Softmax", &["x"], "y", vec![int("axis", 7)])], vec![])), @"not a valid ONNX model: operator `ai.onnx.Softmax` (node `softmax`): axis 7 of a value with 2 dimensions");
     assert_snapshot!(refusal(&of(vec![node("Add", &["x"], "y", vec![]), relu("x", "z")], vec![])), @"not a valid ONNX model: operator `ai.onnx.Add` (node `add`): it has 1 inputs instead of 2");

@@ -168,7 +168,9 @@ fn sliced_positions(extent: usize, start: i64, end: i64, step: i64) -> Outcome<(
     let from_end = |position: i64| if position < 0 { position.saturating_add(length) } else { position };
     let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
     let start = if step > 0 { from_end(start).clamp(0, length) } else { from_end(start).clamp(0, (length - 1).max(0)) };
-    let end = from_end(end).clamp(low, high.max(low));
+    // The greatest integers mean no end, in either direction.
+    let is_open = [i64::from(i32::MAX), i64::MAX].contains(&end);
+    let end = if is_open && step < 0 { low } else { from_end(end).clamp(low, high.max(low)) };
     let distance = if step > 0 { end - start } else { start - end };
     if length == 0 || distance <= 0 {
         return Ok((0, 0));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type};
 
@@ -139,6 +139,9 @@ fn pair(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, op: Binar
     let (Some(left_type), Some(right_type)) = (left.data_type().cloned(), right.data_type().cloned()) else {
         return Err(node.unsupported("it reads a value that is no tensor"));
     };
+    if op == BinaryOp::Pow && left_type.is_integer() && right_type.is_floating() {
+        return power_of_integer(builder, node, left, right, &left_type);
+    }
     // The exponent of Pow may have another type; the result has the type of the base.
     let right = match left_type == right_type {
         true => right.clone(),
@@ -149,6 +152,14 @@ fn pair(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, op: Binar
     elementwise(builder, node, &[left, &right], data_type.clone(), |builder, elements| {
         binary_column(builder, node, op, &elements[0], &elements[1], &data_type)
     })
+}
+
+/// An integer to a power that may be a fraction: computed in double precision, whose fraction is lost.
+fn power_of_integer(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, to: &DataType) -> Result<Fact> {
+    let left = convert(builder, node, left, &DataType::Float64)?;
+    let right = convert(builder, node, right, &DataType::Float64)?;
+    let power = pair(builder, node, &left, &right, BinaryOp::Pow)?;
+    convert(builder, node, &power, to)
 }
 
 /// One step of a binary operator.
@@ -230,7 +241,7 @@ pub(crate) fn convert(builder: &mut Builder, node: &Node, value: &Fact, to: &Dat
     Ok(Fact::Block(block.with_columns(to.clone(), columns)))
 }
 
-/// Clip, its bounds attributes before operator set 11 and inputs since.
+/// Clip, its bounds attributes before operator set 11 and inputs since. Without a bound it is the type's own, which is finite.
 pub(crate) fn clip(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let mut value = input(node, inputs, 0)?.clone();
     let data_type = value.data_type().cloned().unwrap_or(DataType::Float32);
@@ -241,11 +252,24 @@ pub(crate) fn clip(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resul
                 Fact::Constant(Tensor { shape: Vec::new(), values: cast(&bound, &data_type)? })
             }
             (None, Some(bound)) if !bound.is_absent() => bound.clone(),
-            _ => continue,
+            _ => match finite_bound(&data_type, op) {
+                Some(values) => Fact::Constant(Tensor { shape: Vec::new(), values }),
+                None => continue,
+            },
         };
         value = pair(builder, node, &value, &bound, op)?;
     }
     Ok(vec![value])
+}
+
+/// The number that keeps a float finite; `None` for a type without infinities.
+fn finite_bound(data_type: &DataType, op: BinaryOp) -> Option<ArrayRef> {
+    let sign = if op == BinaryOp::Max { -1.0 } else { 1.0 };
+    match data_type {
+        DataType::Float32 => Some(Arc::new(Float32Array::from(vec![f32::MAX.copysign(sign as f32)]))),
+        DataType::Float64 => Some(Arc::new(Float64Array::from(vec![f64::MAX.copysign(sign)]))),
+        _ => None,
+    }
 }
 
 /// Where.

@@ -120,9 +120,11 @@ fn slice_range(node: &Node, start: i64, end: i64, step: i64, extent: usize) -> R
             Ok(range.step_by(step as usize).map(|index| index as usize).collect())
         }
         _ => {
-            let (first, last) = (from_end(start).clamp(-1, extent - 1), from_end(end).clamp(-1, extent - 1));
+            // The greatest integers mean no end, in this direction as well.
+            let is_open = [i64::from(i32::MAX), i64::MAX].contains(&end);
+            let last = if is_open { -1 } else { from_end(end).clamp(-1, extent - 1) };
             let mut indices = Vec::new();
-            let mut index = first;
+            let mut index = from_end(start).clamp(0.min(extent - 1), extent - 1);
             while index > last {
                 indices.push(index as usize);
                 index = index.saturating_add(step);

@@ -111,6 +111,9 @@ pub(crate) fn softmax(builder: &mut Builder, node: &Node, inputs: &[Fact], op: A
     let since_13 = node.opset >= 13;
     let axis = inner_axis(node, &block, node.int_or("axis", if since_13 { -1 } else { 1 })?)?;
     let axes: Vec<usize> = if since_13 { vec![axis] } else { (axis..block.shape.len()).collect() };
+    if !since_13 && block.batch.is_some_and(|batch| batch > axis) {
+        return Err(node.unsupported("it mixes rows: it works along the batch"));
+    }
     across(builder, node, &block, &axes, op)
 }
 

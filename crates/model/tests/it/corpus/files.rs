@@ -239,7 +239,7 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("reshape_twice_open", reshape(&[-1, -1])),
         ("reshape_below", reshape(&[i64::MIN, 2])),
         (
-            "slice_extremes",
+            "odd_slice_extremes",
             with_constants(
                 "Slice",
                 vec![list("s", &[i64::MIN]), list("e", &[i64::MAX]), list("a", &[1]), list("t", &[i64::MIN])],

@@ -3,6 +3,7 @@
 
 mod directories;
 mod external;
+mod flavors;
 mod registry;
 mod servers;
 

@@ -47,12 +47,7 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
     let signature = model.signature();
     let mut rows = Rows::default();
     for feature in &signature.features {
-        let data_type = if feature.shape.is_empty() {
-            feature.data_type.to_string()
-        } else {
-            format!("{}{:?}", feature.data_type, feature.shape)
-        };
-        rows.push("feature", &feature.name, &data_type, Some(feature.null_policy.as_str()));
+        rows.push("feature", &feature.name, &feature.type_text(), Some(feature.null_policy.as_str()));
     }
     rows.push("prediction", &format!("predicted_{}", named.details.label), &signature.prediction.to_string(), None);
     if let Some(classes) = &signature.classes {

@@ -114,8 +114,8 @@ fn check_type(feature: &Feature, data_type: &DataType) -> Result<(), String> {
 fn fit_tensors(model: &Model, tensors: &[Tensor]) -> Result<(), String> {
     let features = &model.signature().features;
     let widths: Option<Vec<usize>> = tensors.iter().map(Tensor::width).collect();
-    let in_file = features.iter().map(width).fold(0, usize::saturating_add);
-    if let Some(widths) = widths {
+    let in_file = features.iter().try_fold(0, |sum: usize, feature| Some(sum.saturating_add(width(feature)?)));
+    if let (Some(widths), Some(in_file)) = (widths, in_file) {
         let in_signature = widths.iter().fold(0, |sum: usize, width| sum.saturating_add(*width));
         if in_signature != in_file {
             return Err(format!(
@@ -141,8 +141,9 @@ fn fit_tensors(model: &Model, tensors: &[Tensor]) -> Result<(), String> {
     Ok(())
 }
 
-fn width(feature: &Feature) -> usize {
-    feature.shape.iter().fold(1, |width: usize, extent| width.saturating_mul(*extent))
+/// Values that a row has of it, if all rows have as many.
+fn width(feature: &Feature) -> Option<usize> {
+    feature.shape.iter().try_fold(1, |width: usize, extent| Some(width.saturating_mul(extent.fixed()?)))
 }
 
 /// "`a`, `b`", the first twenty of them.

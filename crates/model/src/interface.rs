@@ -45,6 +45,8 @@ pub(crate) enum OutputColumns {
     List(Vec<ColumnId>),
     /// One list column.
     Packed(ColumnId),
+    /// One column of nested lists of any length.
+    Ragged(ColumnId),
     /// Elements of the lists in a list: the number of each, and all columns.
     Lists(Vec<usize>, Vec<ColumnId>),
     /// Fields of a struct, called as the classes are.
@@ -86,7 +88,7 @@ impl OutputColumns {
     /// All columns, in order.
     pub(crate) fn columns(&self) -> &[ColumnId] {
         match self {
-            Self::One(column) | Self::Packed(column) => std::slice::from_ref(column),
+            Self::One(column) | Self::Packed(column) | Self::Ragged(column) => std::slice::from_ref(column),
             Self::List(columns) | Self::Lists(_, columns) | Self::Classes(_, columns) => columns,
         }
     }
@@ -100,6 +102,7 @@ impl OutputColumns {
                 DataType::FixedSizeList(item, _) => Ok(list_of(item.data_type())),
                 other => Err(Error::Internal(format!("a list output of type {other}"))),
             },
+            Self::Ragged(column) => Ok(nested_lists(program.data_type(*column))),
             Self::Lists(_, columns) => Ok(list_of(&list_of(element_type(program, columns)?))),
             Self::Classes(classes, _) => probabilities_type(classes),
         }
@@ -110,7 +113,7 @@ impl OutputColumns {
         match self {
             Self::One(column) | Self::Packed(column) => Ok(program.data_type(*column).clone()),
             Self::List(columns) => packed_type(element_type(program, columns)?, columns.len()),
-            Self::Lists(..) => self.prediction_type(program),
+            Self::Lists(..) | Self::Ragged(_) => self.prediction_type(program),
             Self::Classes(classes, _) => struct_of_classes(classes),
         }
     }
@@ -118,6 +121,14 @@ impl OutputColumns {
 
 fn list_of(item: &DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(item.clone(), true)))
+}
+
+/// The type that users see for the nested lists of a program.
+fn nested_lists(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::LargeList(item) => list_of(&nested_lists(item.data_type())),
+        element => element.clone(),
+    }
 }
 
 fn element_type<'p>(program: &'p Program, columns: &[ColumnId]) -> Result<&'p DataType> {

@@ -219,7 +219,7 @@ impl Model {
             match lines.iter_mut().find(|line| line.kernel == kernel) {
                 Some(line) => line.steps += 1,
                 None => {
-                    let backend = if matches!(step.op, Op::Island(_)) { "tract" } else { "native" };
+                    let backend = if is_tract(&step.op) { "tract" } else { "native" };
                     lines.push(PlanLine { kernel, backend, steps: 1, node: step.node.to_string() });
                 }
             }
@@ -229,8 +229,9 @@ impl Model {
 
     /// Who computes: `native`, `tract` or `native + tract`.
     pub fn backend(&self) -> &'static str {
-        let tract = self.program.steps.iter().any(|step| matches!(step.op, Op::Island(_)));
-        let native = self.program.steps.iter().any(|step| !matches!(step.op, Op::Island(_) | Op::Pack | Op::Unpack));
+        let tract = self.program.steps.iter().any(|step| is_tract(&step.op));
+        let native =
+            self.program.steps.iter().any(|step| !is_tract(&step.op) && !matches!(step.op, Op::Pack | Op::Unpack));
         match (native, tract) {
             (true, true) => "native + tract",
             (false, true) => "tract",
@@ -291,6 +292,14 @@ impl Model {
             inputs.push(imported.column);
         }
         Ok((inputs, mask))
+    }
+}
+
+fn is_tract(op: &Op) -> bool {
+    match op {
+        Op::Island(_) => true,
+        Op::Network(network) => network.engine.name() == "tract",
+        _ => false,
     }
 }
 

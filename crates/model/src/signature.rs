@@ -1,5 +1,7 @@
 //! What a model takes and returns.
 
+use std::fmt;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 
@@ -73,10 +75,63 @@ pub struct Feature {
     pub name: String,
     /// Element type the model computes with.
     pub data_type: DataType,
-    /// Extent without the batch dimension; empty for a plain number or text, `[k]` and more for a list argument.
-    pub shape: Vec<usize>,
+    /// Extents without the batch dimension; empty for a plain number or text, `[k]` and more for a list argument.
+    pub shape: Vec<Extent>,
     /// What a SQL NULL in this feature means.
     pub null_policy: NullPolicy,
+}
+
+/// How long a list feature is along one of its dimensions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// As long in every row.
+    Fixed(usize),
+    /// As long as the row has it. Within a row, all features whose extents have the same name are equally long.
+    Open(Option<String>),
+}
+
+impl Extent {
+    /// The length, if it is the same in every row.
+    pub fn fixed(&self) -> Option<usize> {
+        match self {
+            Self::Fixed(length) => Some(*length),
+            Self::Open(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(length) => write!(f, "{length}"),
+            Self::Open(name) => f.write_str(name.as_deref().unwrap_or("?")),
+        }
+    }
+}
+
+impl Feature {
+    /// The length of the lists along each dimension, if it is the same in every row; empty for a plain value.
+    pub fn fixed_shape(&self) -> Option<Vec<usize>> {
+        self.shape.iter().map(Extent::fixed).collect()
+    }
+
+    /// The type as users see it: `Float32`, `Float32[3, 224, 224]`, or `Int64[seq]` where the length is each row's own.
+    pub fn type_text(&self) -> String {
+        if self.shape.is_empty() {
+            return self.data_type.to_string();
+        }
+        format!("{}{}", self.data_type, ShapeText(&self.shape))
+    }
+}
+
+/// Extents in brackets.
+pub(crate) struct ShapeText<'s>(pub(crate) &'s [Extent]);
+
+impl fmt::Display for ShapeText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extents: Vec<String> = self.0.iter().map(Extent::to_string).collect();
+        write!(f, "[{}]", extents.join(", "))
+    }
 }
 
 /// What a SQL NULL means to a model.

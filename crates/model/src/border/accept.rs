@@ -7,7 +7,7 @@
 //! | booleans | booleans |
 //! | text | text; dates and timestamps in the ISO form of `CAST(... AS VARCHAR)` |
 //! | maps | maps of those; structs, whose fields are the keys |
-//! | lists | lists of those, flat or nested as deep as the model's own shape |
+//! | lists | lists of those, flat or nested as deep as the model's own shape; flat only if one length follows from the others |
 //!
 //! A dictionary and a run-end encoded column are what their values are, and a column of type NULL is NULL in every row. Text
 //! never becomes a number, and a number never becomes text: both would hide a mistake.
@@ -16,7 +16,7 @@ use arrow::datatypes::DataType;
 
 use super::map::map_types;
 use crate::error::{Error, Result};
-use crate::signature::{Feature, Signature};
+use crate::signature::{Extent, Feature, ShapeText, Signature};
 
 impl Signature {
     /// Checks that columns of these types can be the model's features: one for each, or one list for all.
@@ -93,15 +93,17 @@ impl Feature {
         if fits_shape(&self.data_type, &self.shape, data_type) {
             return Ok(());
         }
-        let elements: usize = self.shape.iter().product();
+        let elements = match self.fixed_shape() {
+            Some(shape) => format!("{} {} values", shape.iter().product::<usize>(), self.data_type),
+            None => format!("{} values", self.data_type),
+        };
+        let shape = ShapeText(&self.shape);
         let nested = match &self.shape[..] {
             [_] => String::new(),
-            shape => format!(", flat or nested as {shape:?}"),
+            extents if can_be_flat(extents) => format!(", flat or nested as {shape}"),
+            _ => format!(", nested as {shape}"),
         };
-        let (name, kind) = (&self.name, &self.data_type);
-        Err(Error::Arguments(format!(
-            "feature `{name}` takes a list of {elements} {kind} values{nested}, got {data_type}"
-        )))
+        Err(Error::Arguments(format!("feature `{}` takes a list of {elements}{nested}, got {data_type}", self.name)))
     }
 
     fn cure(&self, given: &DataType) -> &'static str {
@@ -153,13 +155,27 @@ fn accepts_entries(takes: &DataType, given: &DataType) -> bool {
 }
 
 /// Whether lists of this type can hold elements of this shape: nested as deep as it is, or flat from some level on.
-fn fits_shape(takes: &DataType, shape: &[usize], given: &DataType) -> bool {
+fn fits_shape(takes: &DataType, shape: &[Extent], given: &DataType) -> bool {
     let Some((item, size)) = list_item(value_type(given)) else { return false };
-    let has = |elements: usize| size.is_none_or(|size| size == elements);
+    let has = |length: Option<usize>| size.is_none() || length.is_none() || size == length;
     match shape {
         [] => false,
-        _ if has(shape.iter().product()) && accepts_value(takes, item) => true,
-        [outer, inner @ ..] => has(*outer) && fits_shape(takes, inner, item),
+        _ if accepts_value(takes, item) => can_be_flat(shape) && size.is_none_or(|size| holds(shape, size)),
+        [outer, inner @ ..] => has(outer.fixed()) && fits_shape(takes, inner, item),
+    }
+}
+
+/// Whether the shape of a row follows from the number of its elements.
+pub(super) fn can_be_flat(shape: &[Extent]) -> bool {
+    shape.iter().filter(|extent| extent.fixed().is_none()).count() <= 1
+}
+
+/// Whether a flat list of so many elements can have this shape.
+pub(super) fn holds(shape: &[Extent], elements: usize) -> bool {
+    let known: usize = shape.iter().filter_map(Extent::fixed).product();
+    match shape.iter().all(|extent| extent.fixed().is_some()) {
+        true => elements == known,
+        false => known > 0 && elements.is_multiple_of(known),
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn answer_array(
     match (columns, arrays) {
         (OutputColumns::One(_), [array]) => with_nulls(array, answered),
         (OutputColumns::Packed(_), [array]) => list_array(array, data_type, answered),
+        (OutputColumns::Ragged(_), [array]) => with_nulls(&cast(array, data_type)?, answered),
         (OutputColumns::List(_), arrays) => list_array(&packed(arrays)?, data_type, answered),
         (OutputColumns::Lists(lengths, _), arrays) => lists_array(arrays, lengths, data_type, answered),
         (OutputColumns::Classes(..), arrays) => probabilities_array(arrays, data_type, answered),
@@ -66,6 +67,7 @@ pub(crate) fn raw_array(columns: &OutputColumns, arrays: &[ArrayRef], data_type:
     match (columns, data_type) {
         (OutputColumns::List(_), _) => packed(arrays),
         (OutputColumns::Lists(lengths, _), _) => lists_array(arrays, lengths, data_type, None),
+        (OutputColumns::Ragged(_), _) => answer_array(columns, arrays, data_type, None),
         (OutputColumns::Classes(..), DataType::Struct(fields)) => struct_array(fields, arrays, None),
         _ => arrays.first().cloned().ok_or_else(|| Error::Internal("an output without a column".to_string())),
     }

@@ -15,6 +15,7 @@ use half::f16;
 use super::accept::{is_moment, value_type};
 use super::list::import_list;
 use super::map::import_map;
+use super::ragged::import_ragged;
 use crate::error::{Error, Result};
 use crate::signature::{Feature, NullPolicy};
 
@@ -35,8 +36,10 @@ pub(crate) struct Imported {
 pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
     feature.accepts(array.data_type())?;
     let array = decoded(array)?;
-    if !feature.shape.is_empty() {
-        return import_list(feature, &array);
+    match feature.fixed_shape() {
+        None => return import_ragged(feature, &array),
+        Some(shape) if !shape.is_empty() => return import_list(feature, &shape, &array),
+        Some(_) => {}
     }
     if matches!(feature.data_type, DataType::Map(..)) {
         return import_map(feature, &array);

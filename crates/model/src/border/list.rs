@@ -61,13 +61,13 @@ pub(crate) fn expand(array: &ArrayRef, features: usize) -> Result<Expanded> {
     Ok(Expanded { columns: columns.collect::<Result<_>>()?, misfits })
 }
 
-/// A feature of several elements: each row has as many as the feature, all of them valid, or counts as NULL.
-pub(super) fn import_list(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
-    let width = feature.shape.iter().product::<usize>();
+/// A feature of several elements, of which each row has as many: all of them valid, or the row counts as NULL.
+pub(super) fn import_list(feature: &Feature, shape: &[usize], array: &ArrayRef) -> Result<Imported> {
+    let width = shape.iter().product::<usize>();
     let mut refused = Vec::new();
-    let elements = match dense_elements(array, &feature.shape)? {
+    let elements = match dense_elements(array, shape)? {
         Some(elements) => elements,
-        None => gathered_elements(feature, array, &mut refused)?,
+        None => gathered_elements(feature, shape, array, &mut refused)?,
     };
     let missing = rows_with_nulls(&elements, width, &refused);
     let (converted, misfits) = convert(feature, &elements)?;
@@ -97,10 +97,14 @@ fn dense_elements(array: &ArrayRef, shape: &[usize]) -> Result<Option<ArrayRef>>
 }
 
 /// The elements of any lists: NULL where a list is NULL, or of another length, which refuses its row.
-fn gathered_elements(feature: &Feature, array: &ArrayRef, refused: &mut Vec<(usize, String)>) -> Result<ArrayRef> {
+fn gathered_elements(
+    feature: &Feature,
+    mut shape: &[usize],
+    array: &ArrayRef,
+    refused: &mut Vec<(usize, String)>,
+) -> Result<ArrayRef> {
     let mut lists = Arc::clone(array);
     let mut positions = UInt64Array::from_iter_values(0..array.len() as u64);
-    let mut shape = &feature.shape[..];
     let mut lists_per_row = 1;
     while !shape.is_empty() {
         let Some(parts) = Parts::of(&lists) else {
@@ -141,17 +145,17 @@ fn rows_with_nulls(elements: &ArrayRef, width: usize, refused: &[(usize, String)
 }
 
 /// A list column taken apart.
-struct Parts {
-    values: ArrayRef,
+pub(super) struct Parts {
+    pub(super) values: ArrayRef,
     /// Where each row's values begin.
-    starts: Vec<usize>,
+    pub(super) starts: Vec<usize>,
     /// How many values each row has.
-    lengths: Vec<usize>,
+    pub(super) lengths: Vec<usize>,
 }
 
 impl Parts {
     /// `None` for a column that is no list.
-    fn of(array: &ArrayRef) -> Option<Self> {
+    pub(super) fn of(array: &ArrayRef) -> Option<Self> {
         match array.data_type() {
             DataType::List(_) => Some(Self::of_list(array.as_list::<i32>())),
             DataType::LargeList(_) => Some(Self::of_list(array.as_list::<i64>())),

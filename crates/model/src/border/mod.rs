@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod list;
 mod map;
+mod ragged;
 
 pub(crate) use export::{
     answer_array, probabilities_array, probabilities_type, raw_array, struct_array, struct_of_classes,
@@ -16,3 +17,4 @@ pub(crate) use export::{
 pub(crate) use import::{MISSING_TEXT, import};
 pub(crate) use list::expand;
 pub use list::expand_list;
+pub(crate) use ragged::ragged_type;

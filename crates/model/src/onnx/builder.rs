@@ -101,6 +101,7 @@ impl<'a> Builder<'a> {
                     columns,
                 })
             }
+            Fact::Ragged(_) => Err(node.unsupported("it reads lists of any length")),
             Fact::Dims(_) => Err(node.unsupported("it computes with the number of rows")),
             Fact::Sequence(_) => Err(node.unsupported("it reads a sequence")),
             Fact::Map { .. } => Err(node.unsupported("it reads the maps of a ZipMap")),

@@ -20,6 +20,8 @@ pub(crate) enum Fact {
     Block(Block),
     /// As `Block`, but with all elements of a row in one `FixedSizeList` column.
     Packed(Packed),
+    /// Lists whose length is each row's own, in one column.
+    Ragged(Ragged),
     /// Tensors one after the other.
     Sequence(Vec<Fact>),
     /// A sequence of maps: class labels in order, and a column for each of them.
@@ -58,6 +60,14 @@ pub(crate) struct Packed {
     pub(crate) data_type: DataType,
     pub(crate) shape: Vec<usize>,
     pub(crate) batch: usize,
+    pub(crate) column: ColumnId,
+}
+
+/// Lists of any length, in one column.
+#[derive(Debug, Clone)]
+pub(crate) struct Ragged {
+    /// Type of the elements.
+    pub(crate) data_type: DataType,
     pub(crate) column: ColumnId,
 }
 
@@ -128,11 +138,12 @@ impl Fact {
             Self::Dims(_) => Some(&DataType::Int64),
             Self::Block(block) => Some(&block.data_type),
             Self::Packed(packed) => Some(&packed.data_type),
+            Self::Ragged(ragged) => Some(&ragged.data_type),
             Self::Absent | Self::Sequence(_) | Self::Map { .. } => None,
         }
     }
 
-    /// All dimensions, the batch included; `None` for a map, a sequence or a value that is not there.
+    /// All dimensions, the batch included; `None` for lists of any length, a map, a sequence or a value that is not there.
     pub(crate) fn dims(&self) -> Option<Vec<Dim>> {
         match self {
             Self::Constant(tensor) => Some(tensor.shape.iter().map(|&extent| Dim::Known(extent as i64)).collect()),
@@ -144,7 +155,7 @@ impl Fact {
                 dims.insert(packed.batch, Dim::Batch);
                 Some(dims)
             }
-            Self::Absent | Self::Sequence(_) | Self::Map { .. } => None,
+            Self::Absent | Self::Ragged(_) | Self::Sequence(_) | Self::Map { .. } => None,
         }
     }
 

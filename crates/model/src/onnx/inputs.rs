@@ -1,32 +1,41 @@
 //! The features: which columns the inputs of a graph stand for.
 //!
 //! An input of one dimension, or of two of which the second is 1, is one feature; `[N, k]` is k features; more dimensions
-//! are one list feature. The first dimension is the batch whatever the file says of it: nothing, a name, or the number of
-//! rows the exporter happened to use. A width that the file leaves open is found at the operators that read the input.
+//! are one list feature. A width that the file leaves open is found at the operators that read the input, or is the number of
+//! features that the caller knows of; if neither fixes it, the input is a list feature whose length is each row's own.
+//! Nobody passes the tokens of a text one by one: where one of several inputs holds positions in a table, wide inputs are
+//! lists as well, and so they are where the caller declares as many features as there are inputs, lists among them.
+//!
+//! The first dimension is the batch whatever the file says of it: nothing, a name, or the number of rows the exporter
+//! happened to use. It is another one where the names of dimensions say so: recurrent networks of PyTorch take
+//! `[sequence, batch, features]`, and states `[layers, batch, hidden]`.
 
 use std::collections::{HashMap, HashSet};
 
 use arrow::datatypes::DataType;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value as Extent;
+use tract_onnx::pb::tensor_shape_proto::Dimension;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value;
 use tract_onnx::pb::type_proto::Value as ValueType;
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
 use super::builder::Builder;
 use super::decode::malformed;
-use super::fact::{Block, Fact, Packed, span, volume};
+use super::fact::{Block, Fact, Packed, Ragged, span, volume};
 use super::node::Node;
 use super::tensor::arrow_type;
-use crate::error::{Error, Result};
+use crate::border::ragged_type;
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::model::LoadOptions;
 use crate::program::packed_type;
+use crate::signature::Extent;
 
 /// A feature before its NULL policy is known.
 #[derive(Debug, Clone)]
 pub(crate) struct RawFeature {
     pub(crate) name: String,
     pub(crate) data_type: DataType,
-    pub(crate) shape: Vec<usize>,
+    pub(crate) shape: Vec<Extent>,
 }
 
 /// The features of a model, and what is known about each of its inputs.
@@ -38,114 +47,240 @@ pub(crate) struct Inputs {
 }
 
 /// An input as the file declares it.
-struct Declared<'g> {
-    name: &'g str,
-    data_type: DataType,
-    /// Extents without the batch; `None` where the file leaves one open.
-    shape: Vec<Option<usize>>,
-    batch: Option<i64>,
+#[derive(Debug)]
+pub(crate) struct Declared<'g> {
+    pub(crate) name: &'g str,
+    /// Number of the element type in ONNX; zero for a map.
+    pub(crate) element: i32,
+    pub(crate) data_type: DataType,
+    /// Extents without the batch.
+    pub(crate) shape: Vec<Extent>,
+    /// Where the batch stands among all dimensions.
+    pub(crate) batch_axis: usize,
+    /// The number of rows that the file declares.
+    pub(crate) batch: Option<i64>,
+    /// Whether a row of it is one list although it has one dimension of a fixed length.
+    pub(crate) as_list: bool,
+}
+
+impl Declared<'_> {
+    /// Whether rows may have different lengths.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shape.iter().any(|extent| extent.fixed().is_none())
+    }
+
+    /// Whether a row of it is one list, rather than a value or several.
+    fn is_list(&self) -> bool {
+        self.shape.len() > 1 || self.is_open() || self.as_list
+    }
+
+    /// How many features it is.
+    pub(crate) fn features(&self) -> usize {
+        if self.is_list() { 1 } else { volume(&self.fixed()) }
+    }
+
+    fn fixed(&self) -> Vec<usize> {
+        self.shape.iter().filter_map(Extent::fixed).collect()
+    }
 }
 
 /// Adds a column for every feature and tells what is known about every input.
 pub(crate) fn read_inputs(builder: &mut Builder, graph: &GraphProto, options: &LoadOptions) -> Result<Inputs> {
+    let inputs = declared_inputs(graph, &builder.map_inputs, options)?;
+    add_inputs(builder, &inputs, &options.limits)
+}
+
+/// The inputs of a graph, with the widths that its operators and the caller know of.
+pub(crate) fn declared_inputs<'g>(
+    graph: &'g GraphProto,
+    maps: &HashMap<String, DataType>,
+    options: &LoadOptions,
+) -> Result<Vec<Declared<'g>>> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
-    let mut inputs: Vec<Declared> = inputs.map(|input| declared(input, &builder.map_inputs)).collect::<Result<_>>()?;
+    let inputs: Vec<&ValueInfoProto> = inputs.collect();
     if inputs.is_empty() {
         return Err(malformed("the model has no inputs"));
     }
-    let count = options.features.as_ref().map(Vec::len).or(options.feature_count);
-    fill_widths(graph, &mut inputs, count)?;
-    let every_input_is_one = inputs.iter().all(|input| input.shape.len() != 1 || input.shape[0] == Some(1));
+    let axes = batch_axes(&inputs);
+    let declared = inputs.iter().zip(axes).map(|(input, axis)| declared(input, axis, maps));
+    let mut inputs: Vec<Declared> = declared.collect::<Result<_>>()?;
+    let readers = Readers::new(graph);
+    fill_widths(&readers, &mut inputs, options);
+    if means_lists(&inputs, &readers, options) {
+        inputs.iter_mut().filter(|input| input.features() > 1).for_each(|input| input.as_list = true);
+    }
+    Ok(inputs)
+}
+
+/// Adds a column for every feature of these inputs.
+pub(crate) fn add_inputs(builder: &mut Builder, inputs: &[Declared], limits: &Limits) -> Result<Inputs> {
+    let every_input_is_one = inputs.iter().all(|input| input.features() == 1);
     let (mut features, mut facts) = (Vec::new(), Vec::new());
-    for input in &inputs {
-        let shape: Vec<usize> = input.shape.iter().map(|extent| extent.unwrap_or(1)).collect();
-        let name = |index: usize| if every_input_is_one { input.name.to_string() } else { format!("f{index}") };
-        let elements = volume(&shape);
-        let fact = if shape.len() > 1 {
-            Limits::check("elements in one list", "tensor_elements", span(&shape), options.limits.tensor_elements)?;
-            let column = builder.program.add_column(packed_type(&input.data_type, volume(&shape))?);
-            builder.program.inputs.push(column);
-            features.push(RawFeature {
-                name: name(features.len()),
-                data_type: input.data_type.clone(),
-                shape: shape.clone(),
-            });
-            Fact::Packed(Packed { data_type: input.data_type.clone(), shape, batch: 0, column })
-        } else {
-            Limits::check(
-                "features",
-                "features",
-                features.len().saturating_add(elements) as u64,
-                options.limits.features,
-            )?;
-            let columns: Vec<_> =
-                (0..volume(&shape)).map(|_| builder.program.add_column(input.data_type.clone())).collect();
-            builder.program.inputs.extend(&columns);
-            for _ in &columns {
-                let data_type = input.data_type.clone();
-                features.push(RawFeature { name: name(features.len()), data_type, shape: Vec::new() });
-            }
-            Fact::Block(Block { data_type: input.data_type.clone(), shape, batch: Some(0), columns })
-        };
+    for input in inputs {
+        Limits::check("features", "features", features.len().saturating_add(input.features()) as u64, limits.features)?;
+        let fact = input_fact(builder, input, limits)?;
+        let names = (0..input.features()).map(|at| match input.features() == 1 {
+            true => input.name.to_string(),
+            false => format!("f{}", features.len() + at),
+        });
+        let shape = if input.is_list() { input.shape.clone() } else { Vec::new() };
+        let data_type = &input.data_type;
+        let own: Vec<RawFeature> =
+            names.map(|name| RawFeature { name, data_type: data_type.clone(), shape: shape.clone() }).collect();
+        features.extend(own);
         facts.push((input.name.to_string(), fact));
     }
     builder.declared_batch = inputs.iter().find_map(|input| input.batch);
     Ok(Inputs { features, named: every_input_is_one && inputs.len() > 1, facts })
 }
 
-fn declared<'g>(input: &'g ValueInfoProto, maps: &HashMap<String, DataType>) -> Result<Declared<'g>> {
-    if let Some(data_type) = maps.get(&input.name) {
-        return Ok(Declared { name: &input.name, data_type: data_type.clone(), shape: Vec::new(), batch: None });
+/// The columns of an input.
+fn input_fact(builder: &mut Builder, input: &Declared, limits: &Limits) -> Result<Fact> {
+    let (data_type, shape, batch) = (input.data_type.clone(), input.fixed(), input.batch_axis);
+    if input.is_list() {
+        Limits::check("elements in one list", "tensor_elements", span(&shape), limits.tensor_elements)?;
+    }
+    let types = match (input.is_open(), input.is_list()) {
+        (true, _) => vec![ragged_type(&data_type, input.shape.len())],
+        (false, true) => vec![packed_type(&data_type, volume(&shape))?],
+        (false, false) => vec![data_type.clone(); volume(&shape)],
+    };
+    let columns: Vec<_> = types.into_iter().map(|data_type| builder.program.add_column(data_type)).collect();
+    builder.program.inputs.extend(&columns);
+    Ok(match (input.is_open(), input.is_list()) {
+        (true, _) => Fact::Ragged(Ragged { data_type, column: columns[0] }),
+        (false, true) => Fact::Packed(Packed { data_type, shape, batch, column: columns[0] }),
+        (false, false) => Fact::Block(Block { data_type, shape, batch: Some(batch), columns }),
+    })
+}
+
+/// Where the batch stands among the dimensions of each input: first, unless their names say otherwise.
+///
+/// They do if a name stands once in every input, though not first in all of them; for a single input, if it says `batch`.
+fn batch_axes(inputs: &[&ValueInfoProto]) -> Vec<usize> {
+    let names: Vec<Vec<Option<&str>>> = inputs.iter().map(|input| dimension_names(input)).collect();
+    let first = names.first().map_or(&[][..], Vec::as_slice);
+    let says_batch = |name: &str| name.to_lowercase().contains("batch");
+    let places = first.iter().flatten().filter(|name| inputs.len() > 1 || says_batch(name)).filter_map(|name| {
+        let place = |names: &Vec<Option<&str>>| {
+            let mut places = names.iter().enumerate().filter(|(_, other)| **other == Some(*name)).map(|(at, _)| at);
+            places.next().filter(|_| places.next().is_none())
+        };
+        names.iter().map(place).collect::<Option<Vec<usize>>>()
+    });
+    let places: Vec<Vec<usize>> = places.collect();
+    let is_first = |places: &Vec<usize>| places.iter().all(|&place| place == 0);
+    match places.iter().any(is_first) {
+        true => vec![0; inputs.len()],
+        false => places.into_iter().next().unwrap_or_else(|| vec![0; inputs.len()]),
+    }
+}
+
+fn dimensions(input: &ValueInfoProto) -> &[Dimension] {
+    match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
+        Some(ValueType::TensorType(tensor)) => tensor.shape.as_ref().map_or(&[], |shape| &shape.dim),
+        _ => &[],
+    }
+}
+
+fn dimension_names(input: &ValueInfoProto) -> Vec<Option<&str>> {
+    dimensions(input).iter().map(open_name).collect()
+}
+
+/// What the file calls a dimension.
+fn open_name(dim: &Dimension) -> Option<&str> {
+    match &dim.value {
+        Some(Value::DimParam(name)) if !name.is_empty() => Some(name),
+        _ => None,
+    }
+}
+
+fn declared<'g>(
+    input: &'g ValueInfoProto,
+    batch_axis: usize,
+    maps: &HashMap<String, DataType>,
+) -> Result<Declared<'g>> {
+    let name = input.name.as_str();
+    if let Some(data_type) = maps.get(name) {
+        let data_type = data_type.clone();
+        return Ok(Declared {
+            name,
+            element: 0,
+            data_type,
+            shape: Vec::new(),
+            batch_axis: 0,
+            batch: None,
+            as_list: false,
+        });
     }
     let Some(ValueType::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return Err(malformed(format!("input `{}` is neither a tensor nor a map", input.name)));
+        return Err(malformed(format!("input `{name}` is neither a tensor nor a map")));
     };
-    let data_type = arrow_type(tensor.elem_type)?;
-    let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim[..]);
-    let extents: Vec<Option<i64>> = dims
-        .iter()
-        .map(|dim| match dim.value {
-            Some(Extent::DimValue(extent)) if extent > 0 => Some(extent),
-            _ => None,
-        })
-        .collect();
-    let Some((&batch, rest)) = extents.split_first() else {
+    let (element, data_type) = (tensor.elem_type, arrow_type(tensor.elem_type)?);
+    if tensor.shape.is_none() {
         // No shape at all: the operators that read the input know its width.
-        if tensor.shape.is_some() {
-            return Err(malformed(format!("input `{}` has no batch dimension", input.name)));
+        return Ok(Declared {
+            name,
+            element,
+            data_type,
+            shape: vec![Extent::Open(None)],
+            batch_axis: 0,
+            batch: None,
+            as_list: false,
+        });
+    }
+    let mut shape = Vec::new();
+    let mut batch = None;
+    for (axis, dim) in dimensions(input).iter().enumerate() {
+        let length = match dim.value {
+            Some(Value::DimValue(length)) if length > 0 => Some(length),
+            _ => None,
+        };
+        if axis == batch_axis {
+            batch = length;
+            continue;
         }
-        return Ok(Declared { name: &input.name, data_type, shape: vec![None], batch: None });
-    };
-    let shape = rest.iter().map(|extent| extent.and_then(|extent| usize::try_from(extent).ok())).collect();
-    Ok(Declared { name: &input.name, data_type, shape, batch })
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        shape.push(length.map_or_else(|| Extent::Open(open_name(dim).map(str::to_owned)), Extent::Fixed));
+    }
+    if dimensions(input).is_empty() {
+        return Err(malformed(format!("input `{name}` has no batch dimension")));
+    }
+    Ok(Declared { name, element, data_type, shape, batch_axis, batch, as_list: false })
 }
 
 /// Fills open widths from the operators that read an input, or from the number of features the caller knows of.
-fn fill_widths(graph: &GraphProto, inputs: &mut [Declared], features: Option<usize>) -> Result<()> {
-    let known =
-        inputs.iter().map(|input| if input.shape == [None] { 0 } else { width(input) }).fold(0, usize::saturating_add);
-    let open = inputs.iter().filter(|input| input.shape.contains(&None)).count();
-    let readers = Readers::new(graph);
-    for input in inputs.iter_mut().filter(|input| input.shape.contains(&None)) {
-        let from_caller = features.filter(|_| open == 1).map(|features| features.saturating_sub(known));
-        let found = match input.shape.len() {
-            1 => readers.width(input.name).or(from_caller).filter(|&width| width > 0),
-            _ => None,
-        };
-        let Some(found) = found else {
-            return Err(Error::Signature(format!(
-                "input `{}` leaves open how many elements a row has; name the features, or export the model with a fixed shape",
-                input.name
-            )));
-        };
-        input.shape = vec![Some(found)];
+fn fill_widths(readers: &Readers, inputs: &mut [Declared], options: &LoadOptions) {
+    let is_unknown = |input: &Declared| input.shape.len() == 1 && input.is_open();
+    let known = inputs.iter().filter(|input| !is_unknown(input)).map(Declared::features);
+    let known = known.fold(0, usize::saturating_add);
+    let unknown = inputs.iter().filter(|input| is_unknown(input)).count();
+    let features = options.features.as_ref().map(Vec::len).or(options.feature_count);
+    let from_caller =
+        features.filter(|_| unknown == 1 && !names_lists(options)).map(|count| count.saturating_sub(known));
+    for input in inputs.iter_mut().filter(|input| is_unknown(input)) {
+        if let Some(width) = readers.width(input.name).or(from_caller).filter(|&width| width > 0) {
+            input.shape = vec![Extent::Fixed(width)];
+        }
     }
-    Ok(())
 }
 
-fn width(input: &Declared) -> usize {
-    if input.shape.len() > 1 { 1 } else { volume(&input.shape.iter().flatten().copied().collect::<Vec<_>>()) }
+/// Whether inputs of several elements are lists and not as many features.
+fn means_lists(inputs: &[Declared], readers: &Readers, options: &LoadOptions) -> bool {
+    match &options.features {
+        Some(features) => features.len() == inputs.len() && names_lists(options),
+        None => {
+            let has_positions = |input: &Declared| input.data_type.is_integer() && readers.look_up(input.name);
+            inputs.len() > 1 && inputs.iter().any(has_positions)
+        }
+    }
+}
+
+/// Whether the caller declares a list among the features.
+fn names_lists(options: &LoadOptions) -> bool {
+    let types = options.features.iter().flatten().filter_map(|feature| feature.data_type.as_ref());
+    types.into_iter().any(|data_type| data_type.is_list())
 }
 
 /// Which nodes read a value.
@@ -184,6 +319,16 @@ impl<'g> Readers<'g> {
             }
         }
         least
+    }
+
+    /// Whether a value holds positions in a table.
+    fn look_up(&self, name: &str) -> bool {
+        let nodes = self.by_name.get(name).into_iter().flatten();
+        nodes.into_iter().any(|node| {
+            let is = |at: usize, name: &str| node.input.get(at).is_some_and(|input| input == name);
+            let table = node.input.first().and_then(|table| self.constants.get(table.as_str()));
+            node.op_type == "Gather" && is(1, name) && table.is_some_and(|dims| dims.len() == 2)
+        })
     }
 
     fn expected(&self, proto: &NodeProto, value: &str) -> Expected {

@@ -5,8 +5,10 @@
 //!    score, or a single column beside a ZipMap of its type: **classification**, binary for two classes.
 //! 2. The position of the smallest of several distances: **clustering**.
 //! 3. A single integer column that is no label, beside a single float column called `scores`: **anomaly detection**.
-//! 4. A first output of one number: **regression**.
-//! 5. A first output of several columns: **multi-output** when a regressor made them or there are at most sixteen, else
+//! 4. An output called `sentence_embedding`, wherever it stands: **embedding**. Exporters of text models put the states of all
+//!    tokens before it.
+//! 5. A first output of one number: **regression**.
+//! 6. A first output of several columns: **multi-output** when a regressor made them or there are at most sixteen, else
 //!    **embedding**.
 //!
 //! Probabilities are those of the ZipMap; without one, the first float output with one column per class; without one, as
@@ -28,6 +30,8 @@ use crate::signature::{Feature, NullPolicy, Task};
 
 /// Vectors of up to this many numbers are several answers, longer ones an embedding.
 const MULTI_OUTPUT_MAX: usize = 16;
+/// What exporters of text models call the vector of a whole text.
+const SENTENCE: &str = "sentence_embedding";
 
 struct Output {
     name: String,
@@ -44,6 +48,7 @@ impl Output {
                 (OutputColumns::of(block.columns).ok_or_else(empty)?, block.data_type)
             }
             Fact::Packed(packed) => (OutputColumns::Packed(packed.column), packed.data_type),
+            Fact::Ragged(ragged) => (OutputColumns::Ragged(ragged.column), ragged.data_type),
             Fact::Sequence(facts) => lists(&name, facts)?,
             Fact::Map { classes, columns } => (OutputColumns::Classes(classes, columns), DataType::Float32),
             Fact::Absent | Fact::Constant(_) | Fact::Dims(_) => {
@@ -134,6 +139,9 @@ impl Role {
         let is_score = |output: &Output| output.one().is_some() && output.is_float() && output.name == "scores";
         if let Some(flag) = flag.filter(|_| outputs.iter().any(is_score)) {
             return alone(Task::AnomalyDetection, flag);
+        }
+        if let Some(prediction) = outputs.iter().position(|output| output.name == SENTENCE) {
+            return alone(Task::Embedding, prediction);
         }
         let first = &outputs[0];
         let of_regressor = |column: &ColumnId| matches!(origins.get(column), Some(Origin::Target));

@@ -2,7 +2,8 @@
 //!
 //! [`decode`] checks the bytes, [`graph`] sorts the nodes, [`inputs`] finds the features, [`lower`] walks the nodes with
 //! what is known about each value ([`fact`]), and [`interface`] says what the model is for. Shapes are static but for the
-//! batch: the first dimension of every input is the number of rows, whatever the file declares for it.
+//! batch: the first dimension of every input is the number of rows, whatever the file declares for it. Where that is not
+//! enough, since lists have any length or rows depend on each other, the graph runs as a whole ([`network`]).
 
 mod builder;
 mod decode;
@@ -14,6 +15,7 @@ mod interface;
 mod islands;
 mod lower;
 mod map_inputs;
+mod network;
 mod node;
 mod nulls;
 mod ops;
@@ -24,6 +26,7 @@ mod wire;
 
 use arrow::array::ArrayRef;
 
+use builder::Builder;
 pub(crate) use decode::malformed;
 pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
@@ -47,12 +50,25 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
         _ => &model.producer_version,
     };
     let producer = format!("{} {version}", model.producer_name).trim().to_string();
-    let mut builder = builder::Builder::new(limits);
+    let map_inputs = map_inputs::map_inputs(bytes, &model)?;
     // The converters of LightGBM and XGBoost, and CatBoost; all train with missing values and find a branch for them.
     let knowing = ["onnxmltools", CATBOOST];
-    builder.producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
-    builder.map_inputs = map_inputs::map_inputs(bytes, &model)?;
-    let lowered = lower::lower_model(&mut builder, &model, options)?;
+    let producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
+    let new_builder = || Builder { map_inputs: map_inputs.clone(), producer_knows_missing, ..Builder::new(limits) };
+    let mut builder = new_builder();
+    let lowered = match network::is_needed(&builder, &model, options)? {
+        true => network::lower_network(&mut builder, &model, options, bytes.len())?,
+        false => match lower::lower_model(&mut builder, &model, options) {
+            Ok(lowered) => lowered,
+            Err(error) => {
+                let may_help = network::may_help(&builder, &error);
+                builder = new_builder();
+                let whole = may_help.then(|| network::lower_network(&mut builder, &model, options, bytes.len()));
+                // The first error is the one that names what the columns lack.
+                whole.and_then(Result::ok).ok_or(error)?
+            }
+        },
+    };
     let nulls = nulls::null_policies(&builder, &lowered);
     let interface = interface::interface(&builder.origins, &builder.program, lowered, &nulls, producer)?;
     Ok(Reading { program: builder.program, interface })

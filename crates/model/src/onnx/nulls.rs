@@ -83,6 +83,7 @@ fn columns_of(fact: &Fact) -> Vec<ColumnId> {
     match fact {
         Fact::Block(block) => block.columns.clone(),
         Fact::Packed(packed) => vec![packed.column],
+        Fact::Ragged(ragged) => vec![ragged.column],
         Fact::Map { columns, .. } => columns.clone(),
         Fact::Sequence(facts) => facts.iter().flat_map(columns_of).collect(),
         Fact::Absent | Fact::Constant(_) | Fact::Dims(_) => Vec::new(),

@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 const CHUNK_BYTES: usize = 4 << 20;
 const CHUNK_ROWS_MIN: usize = 64;
 const CHUNK_ROWS_MAX: usize = 8192;
+/// What a list of any length is taken to occupy.
+const LIST_BYTES: usize = 4096;
 /// What one text is taken to occupy.
 const TEXT_BYTES: usize = 32;
 
@@ -81,6 +83,7 @@ fn peak_row_bytes(program: &Program, inputs: &[usize], steps: &[(usize, Vec<Colu
 
 fn row_bytes(data_type: &DataType) -> usize {
     match data_type {
+        DataType::LargeList(_) => LIST_BYTES,
         DataType::FixedSizeList(item, size) => row_bytes(item.data_type()) * usize::try_from(*size).unwrap_or(0),
         other => other.primitive_width().unwrap_or(TEXT_BYTES),
     }

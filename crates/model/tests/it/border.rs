@@ -75,7 +75,7 @@ fn a_list_is_all_features_or_one() {
         vec![input("x", Element::Float, &[None, Some(2), Some(1)])],
         vec![node("ReduceSum", &["x", "axes"], "y", vec![int("keepdims", 0)])],
     );
-    assert_eq!(sum.signature().features[0].shape, [2, 1]);
+    assert_eq!(sum.signature().features[0].fixed_shape(), Some(vec![2, 1]));
     let list = column(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
     assert_eq!(predict(&sum, &[list], 3), [Some(3.0), None, None]);
     let short: ArrayRef = column(ListArray::from_iter_primitive::<Float32Type, _, _>([Some(vec![Some(1.0)])]));

@@ -21,7 +21,7 @@ pub fn load_and_run(bytes: &[u8]) -> Result<(), Error> {
         asked.push(Answer::Probabilities);
     }
     let features = &model.signature().features;
-    if features.iter().map(|feature| feature.shape.iter().product::<usize>()).sum::<usize>() > ELEMENTS_MAX {
+    if features.iter().map(|feature| lengths(feature).product::<usize>()).sum::<usize>() > ELEMENTS_MAX {
         return Ok(());
     }
     for rows in [0, 1, 3] {
@@ -36,9 +36,14 @@ pub fn load_and_run(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// How long lists are along each dimension; any length will do where the model leaves it open.
+fn lengths(feature: &Feature) -> impl DoubleEndedIterator<Item = usize> {
+    feature.shape.iter().map(|extent| extent.fixed().unwrap_or(3))
+}
+
 /// Values of every kind, beginning with another one for each feature.
 fn column(feature: &Feature, at: usize, rows: usize) -> ArrayRef {
-    let width: usize = feature.shape.iter().product();
+    let width: usize = lengths(feature).product();
     let positions = (0..rows * width).map(|position| ((position + at) % 7) as u32);
     let values: ArrayRef = if feature.data_type == DataType::Utf8 {
         let texts = [Some("a"), Some(""), None, Some("1.5"), Some("é b"), Some("b"), Some("-1")];
@@ -49,10 +54,14 @@ fn column(feature: &Feature, at: usize, rows: usize) -> ArrayRef {
     };
     let values = cast(&values, &feature.data_type).unwrap_or_else(|_| new_null_array(&feature.data_type, 7));
     let values = take(&values, &UInt32Array::from_iter_values(positions), None).expect("positions of values");
-    if feature.shape.is_empty() {
-        return values;
-    }
-    let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
-    let width = i32::try_from(width).expect("a short list");
-    Arc::new(FixedSizeListArray::new(item, width, values, None))
+    // Flat where that is accepted, else nested.
+    let lengths: Vec<usize> = match feature.shape.iter().filter(|extent| extent.fixed().is_none()).count() {
+        _ if feature.shape.is_empty() => Vec::new(),
+        0 | 1 => vec![width],
+        _ => lengths(feature).collect(),
+    };
+    lengths.into_iter().rev().fold(values, |values, length| {
+        let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+        Arc::new(FixedSizeListArray::new(item, i32::try_from(length).expect("a short list"), values, None))
+    })
 }

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use foretell_model::{Answer, Feature, LoadOptions, Model, NullPolicy, OnRefusedRow};
+use foretell_model::{Answer, Extent, Feature, LoadOptions, Model, NullPolicy, OnRefusedRow};
 use foretell_testing::columns::{encoded, encodings, item, list_kinds, number_types};
 use half::f16;
 use insta::assert_snapshot;
@@ -346,10 +346,13 @@ fn a_list_of_any_kind_feeds_all_features() {
 
 #[test]
 fn what_does_not_fit_is_said() {
-    let feature = |data_type, shape| Feature { name: "f".to_string(), data_type, shape, null_policy: NullPolicy::Null };
+    let feature = |data_type, lengths: &[usize]| {
+        let shape = lengths.iter().copied().map(Extent::Fixed).collect();
+        Feature { name: "f".to_string(), data_type, shape, null_policy: NullPolicy::Null }
+    };
     let refusal = |feature: &Feature, data_type: DataType| feature.accepts(&data_type).expect_err("no").to_string();
-    let (number, integer) = (feature(DataType::Float32, vec![]), feature(DataType::Int64, vec![]));
-    let (word, list) = (feature(DataType::Utf8, vec![]), feature(DataType::Float32, vec![3]));
+    let (number, integer) = (feature(DataType::Float32, &[]), feature(DataType::Int64, &[]));
+    let (word, list) = (feature(DataType::Utf8, &[]), feature(DataType::Float32, &[3]));
     let timestamp = DataType::Timestamp(TimeUnit::Second, None);
     let category = |values| DataType::Dictionary(Box::new(DataType::Int8), Box::new(values));
     assert_snapshot!(refusal(&number, DataType::Utf8), @"feature `f` takes a number, got Utf8; write CAST(... AS DOUBLE) if it holds numbers");
@@ -366,7 +369,7 @@ fn what_does_not_fit_is_said() {
     assert_snapshot!(refusal(&list, DataType::Float32), @"feature `f` takes a list of 3 Float32 values, got Float32");
     let of = |item: DataType, size| DataType::FixedSizeList(Arc::new(Field::new_list_field(item, true)), size);
     assert_snapshot!(refusal(&list, of(DataType::Float32, 2)), @"feature `f` takes a list of 3 Float32 values, got FixedSizeList(2 x Float32)");
-    let image = feature(DataType::Float32, vec![3, 4, 5]);
+    let image = feature(DataType::Float32, &[3, 4, 5]);
     assert_snapshot!(refusal(&image, of(of(DataType::Float32, 5), 4)), @"feature `f` takes a list of 60 Float32 values, flat or nested as [3, 4, 5], got FixedSizeList(4 x FixedSizeList(5 x Float32))");
     assert_snapshot!(refusal(&image, of(DataType::Utf8, 60)), @"feature `f` takes a list of 60 Float32 values, flat or nested as [3, 4, 5], got FixedSizeList(60 x Utf8)");
     for fits in [of(DataType::UInt8, 60), of(of(DataType::Float64, 20), 3), of(of(of(DataType::Boolean, 5), 4), 3)] {

@@ -108,6 +108,8 @@ pub(crate) enum Op {
     Unpack,
     /// k→m: general tensor operators, run by tract.
     Island(Arc<crate::island::Island>),
+    /// k→m: a graph of tensor operators as a whole.
+    Network(Arc<crate::network::Network>),
 }
 
 /// Elementwise functions of one column.
@@ -262,6 +264,7 @@ impl Op {
             Self::Pack => "Pack",
             Self::Unpack => "Unpack",
             Self::Island(_) => "Island",
+            Self::Network(_) => "Network",
         }
     }
 
@@ -303,6 +306,7 @@ impl Op {
             Self::Pack => Ok(vec![pack::pack(inputs)?]),
             Self::Unpack => pack::unpack(one(inputs)?),
             Self::Island(island) => island.run(inputs, rows),
+            Self::Network(network) => network.run(inputs, rows, failures),
         }
     }
 }
@@ -315,7 +319,7 @@ impl Op {
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
             Self::Label(rule) => rule.choice == LabelChoice::ArgMaxOfScored,
-            Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
+            Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } | Self::Network(_) => true,
             _ => false,
         }
     }

@@ -200,7 +200,7 @@ fn deep_files() -> Vec<(&'static str, Vec<u8>)> {
         ("functions_deep", functions(5_000, 1, "Relu")),
         ("loop_long", endless_loop(Some(1 << 60))),
         ("loop_endless", endless_loop(None)),
-        ("loop_negative", endless_loop(Some(-1))),
+        ("odd_loop_negative", endless_loop(Some(-1))),
     ]
 }
 

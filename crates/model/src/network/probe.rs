@@ -1,0 +1,316 @@
+//! Finds out how a network behaves, by running it on made-up rows while the model is loaded.
+//!
+//! That shows which outputs there are, which of their extents follow from the lengths of a row, where the batch stands in
+//! them, and whether rows that are computed together change each other's answers. A graph is asked because its text does not
+//! say: exporters leave shapes out, or write those of the one batch they saw.
+
+use arrow::array::{Array, ArrayRef};
+use foretell_tensors::{Budget, Data, ElementType};
+
+use super::data::{arrow_type, from_data};
+use super::engine::Failure;
+use super::{Batch, Input, Length, Output, Tensor, TensorProgram};
+use crate::error::{Error, Result};
+
+/// Rows that are computed together to see whether they change each other.
+const ROWS: usize = 3;
+/// Lengths that are tried, the first symbol's; each further symbol's is longer by the step. Convolutions want long ones, and
+/// some graphs want all lengths to be alike.
+const LENGTHS: [(usize, usize); 10] =
+    [(5, 2), (8, 0), (3, 1), (16, 0), (32, 0), (64, 0), (224, 0), (2, 0), (1, 0), (4, 4)];
+/// Lengths of two runs tell what follows from them.
+const RUNS: usize = 2;
+/// Elementary operations that a run may take, whatever the file; and as many for each byte of the file.
+const WORK_MIN: u64 = 1 << 22;
+const WORK_PER_BYTE: u64 = 64;
+const WORK_MAX: u64 = 1 << 34;
+const BYTES_MAX: u64 = 128 << 20;
+
+/// How a network behaves.
+pub(crate) struct Found {
+    pub(crate) batch: Batch,
+    pub(crate) outputs: Vec<Output>,
+    /// Inputs with what the evaluator computed from them, of [`Found::rows`] rows each.
+    pub(crate) runs: Vec<(Vec<Tensor>, Vec<Tensor>)>,
+    pub(crate) rows: usize,
+}
+
+/// A network to be tried.
+pub(crate) struct Subject<'a> {
+    pub(crate) program: &'a TensorProgram,
+    pub(crate) inputs: &'a [Input],
+    /// Names of the outputs.
+    pub(crate) outputs: &'a [String],
+    /// Number of rows that the file declares.
+    pub(crate) declared_batch: Option<usize>,
+    pub(crate) file_bytes: u64,
+    /// Whether operators take a scale from all rows that they see.
+    pub(crate) scales_by_batch: bool,
+}
+
+/// Tries a network.
+///
+/// # Errors
+/// When it fails for all lengths that are tried, or its answers depend on the order of the rows of a batch.
+pub(crate) fn probe(subject: &Subject) -> Result<Found> {
+    let worked = subject.lengths_that_work()?;
+    let lengths = &worked[0];
+    let batch = subject.batch(lengths)?;
+    let rows = if let Batch::Exactly(rows) = batch { rows } else { 1 };
+    let runs: Vec<_> = worked
+        .iter()
+        .map(|lengths| subject.run(lengths, &seeds(rows)))
+        .collect::<Result<_, _>>()
+        .map_err(|failure| cannot_run(&failure))?;
+    let outputs = subject.describe(batch, rows, &runs)?;
+    Ok(Found { batch, outputs, runs, rows })
+}
+
+fn cannot_run(failure: &Failure) -> Error {
+    Error::Signature(format!("the model cannot be run: {failure}"))
+}
+
+fn seeds(rows: usize) -> Vec<usize> {
+    (0..rows).collect()
+}
+
+type Run = (Vec<Tensor>, Vec<Tensor>);
+
+impl Subject<'_> {
+    /// Lengths of all symbols, for each run that is tried.
+    fn lengths(&self) -> Vec<Vec<usize>> {
+        let open = self.inputs.iter().flat_map(|input| &input.shape);
+        let symbols = open.filter_map(|length| if let Length::Open(symbol) = length { Some(symbol + 1) } else { None });
+        match symbols.max() {
+            None => vec![Vec::new(); RUNS],
+            Some(symbols) => LENGTHS
+                .iter()
+                .map(|&(first, step)| (0..symbols).map(|symbol| first + symbol * step).collect())
+                .collect(),
+        }
+    }
+
+    /// Numbers of rows that are tried.
+    fn rows(&self) -> Vec<usize> {
+        match self.declared_batch {
+            Some(rows) if rows > 1 => vec![1, rows],
+            _ => vec![1],
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        let whole = self.program.budget();
+        let work = self.file_bytes.saturating_mul(WORK_PER_BYTE).clamp(WORK_MIN, WORK_MAX);
+        Budget { bytes: whole.bytes.min(BYTES_MAX), work: whole.work.min(work) }
+    }
+
+    /// The first lengths for which the graph runs, with one row or as many as it declares.
+    fn lengths_that_work(&self) -> Result<Vec<Vec<usize>>> {
+        let mut first_failure = None;
+        let mut worked = Vec::new();
+        for lengths in self.lengths() {
+            let failures = self.rows().into_iter().map(|rows| self.run(&lengths, &seeds(rows)).err());
+            match failures.collect::<Option<Vec<Failure>>>() {
+                None => worked.push(lengths),
+                Some(failures) => {
+                    // What is too large stays so.
+                    let is_over = failures.iter().any(Failure::is_over_budget);
+                    first_failure = first_failure.or_else(|| failures.into_iter().next());
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+            if worked.len() == RUNS {
+                break;
+            }
+        }
+        match (worked.is_empty(), first_failure) {
+            (true, Some(failure)) => Err(cannot_run(&failure)),
+            _ => Ok(worked),
+        }
+    }
+
+    /// Runs made-up rows, one for each seed.
+    fn run(&self, lengths: &[usize], seeds: &[usize]) -> Result<Run, Failure> {
+        let inputs: Vec<Tensor> =
+            self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, lengths, seeds)).collect();
+        let outputs = self.program.run_within(&inputs, self.budget())?;
+        match outputs.len() == self.outputs.len() {
+            true => Ok((inputs, outputs)),
+            false => Err(Failure::NoTensor),
+        }
+    }
+
+    /// How many rows can be computed at once.
+    fn batch(&self, lengths: &[usize]) -> Result<Batch> {
+        if self.are_independent(lengths, ROWS) {
+            return Ok(Batch::Any);
+        }
+        let declared = self.declared_batch.unwrap_or(1);
+        if declared > 1 && self.keep_their_places(lengths, declared) {
+            return Ok(Batch::Exactly(declared));
+        }
+        let alone = self.run(lengths, &[0]);
+        match &alone {
+            Ok((_, outputs)) if self.takes_one_row(lengths) && outputs.iter().all(|output| self.is_one_row(output)) => {
+                Ok(Batch::One)
+            }
+            Ok(_) => {
+                Err(Error::Signature("it mixes rows: its answers depend on the other rows of a batch".to_string()))
+            }
+            Err(failure) => Err(cannot_run(failure)),
+        }
+    }
+
+    /// Whether the graph is meant for one row at a time: the file says so, it fails for several, or its scales are those
+    /// of what it sees.
+    fn takes_one_row(&self, lengths: &[usize]) -> bool {
+        self.scales_by_batch
+            || self.declared_batch == Some(1)
+            || self.inputs.iter().any(|input| input.batch > 0)
+            || self.run(lengths, &seeds(ROWS)).is_err()
+    }
+
+    /// Whether an output for one row has a place for its batch. It needs none if there never is another row.
+    fn is_one_row(&self, (shape, _): &Tensor) -> bool {
+        match self.inputs.iter().all(|input| input.batch == 0) {
+            true => self.declared_batch == Some(1) || shape.first() == Some(&1),
+            false => shape.contains(&1),
+        }
+    }
+
+    /// Whether rows computed together have the answers, to the bit, that each has alone.
+    fn are_independent(&self, lengths: &[usize], rows: usize) -> bool {
+        let Ok((_, together)) = self.run(lengths, &seeds(rows)) else { return false };
+        self.inputs.iter().all(|input| input.batch == 0)
+            && (0..rows).all(|row| {
+                let alone = self.run(lengths, &[row]);
+                alone.is_ok_and(|(_, alone)| (0..alone.len()).all(|at| same_row(&together[at], row, &alone[at], 0)))
+            })
+    }
+
+    /// Whether rows in reverse order, and one row over and over, have the answers that they have in their order.
+    fn keep_their_places(&self, lengths: &[usize], rows: usize) -> bool {
+        let Ok((_, forwards)) = self.run(lengths, &seeds(rows)) else { return false };
+        let Ok((_, backwards)) = self.run(lengths, &(0..rows).rev().collect::<Vec<_>>()) else { return false };
+        let Ok((_, repeated)) = self.run(lengths, &vec![0; rows]) else { return false };
+        let has_rows = |(shape, _): &Tensor| shape.first() == Some(&rows);
+        self.inputs.iter().all(|input| input.batch == 0)
+            && forwards.iter().chain(&backwards).chain(&repeated).all(has_rows)
+            && (0..forwards.len()).all(|at| {
+                (0..rows).all(|row| {
+                    same_row(&forwards[at], row, &backwards[at], rows - 1 - row)
+                        && same_row(&forwards[at], 0, &repeated[at], row)
+                })
+            })
+    }
+
+    /// The outputs, from what runs gave.
+    fn describe(&self, batch: Batch, rows: usize, runs: &[Run]) -> Result<Vec<Output>> {
+        let describe = |(at, name): (usize, &String)| {
+            let tensors: Vec<&Tensor> = runs.iter().map(|(_, outputs)| &outputs[at]).collect();
+            self.describe_one(name, batch, rows, &tensors)
+        };
+        self.outputs.iter().enumerate().map(describe).collect()
+    }
+
+    fn describe_one(&self, name: &str, batch: Batch, rows: usize, tensors: &[&Tensor]) -> Result<Output> {
+        let wrong = |what: &str| Error::Signature(format!("output `{name}` {what}"));
+        let (shape, data) = tensors[0];
+        let data_type = arrow_type(data.element_type()).ok_or_else(|| {
+            wrong(&format!("has elements of type {}, which no column has", data.element_type().name()))
+        })?;
+        if tensors.iter().any(|(other, _)| other.len() != shape.len()) {
+            return Err(wrong("has a rank that depends on its values"));
+        }
+        let is_batch = |axis: &usize| tensors.iter().all(|(shape, _)| shape[*axis] == rows);
+        let batch = match batch {
+            Batch::One => (0..shape.len()).find(is_batch),
+            Batch::Any | Batch::Exactly(_) => Some(0),
+        };
+        let extents = (0..shape.len()).filter(|&axis| Some(axis) != batch);
+        let shape: Vec<Option<usize>> = extents
+            .map(|axis| Some(shape[axis]).filter(|&extent| tensors.iter().all(|(other, _)| other[axis] == extent)))
+            .collect();
+        if shape.contains(&Some(0)) {
+            return Err(wrong("has no elements"));
+        }
+        Ok(Output { name: name.to_string(), data_type, shape, batch })
+    }
+}
+
+/// Whether a row of one tensor is a row of the other, to the bit. Rows lie along the first dimension.
+fn same_row(left: &Tensor, left_row: usize, right: &Tensor, right_row: usize) -> bool {
+    match (row(left, left_row), row(right, right_row)) {
+        (Some(left), Some(right)) => left.0 == right.0 && left.1 == right.1,
+        _ => false,
+    }
+}
+
+fn row((shape, data): &Tensor, row: usize) -> Option<(Vec<usize>, ArrayRef)> {
+    let (&rows, extents) = shape.split_first()?;
+    let width: usize = extents.iter().product();
+    let elements = from_data(data.clone(), &arrow_type(data.element_type())?).ok()?;
+    (row < rows && elements.len() == rows * width).then(|| (extents.to_vec(), elements.slice(row * width, width)))
+}
+
+/// A tensor of made-up rows. Integers are 0 and 1, which every table has a place for, and begin with 1: a mask that hides
+/// everything teaches nothing.
+fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Tensor {
+    let mut shape: Vec<usize> = input
+        .shape
+        .iter()
+        .map(|length| match length {
+            Length::Fixed(extent) => *extent,
+            Length::Open(symbol) => lengths[*symbol],
+        })
+        .collect();
+    let width: usize = shape.iter().product();
+    shape.insert(input.batch, seeds.len());
+    // The elements of a row stand side by side only if the batch comes first.
+    let inner: usize =
+        input.shape[input.batch..].iter().zip(&shape[input.batch + 1..]).map(|(_, extent)| extent).product();
+    let place = |position: usize| {
+        let outer = position / (seeds.len() * inner);
+        let row = position / inner % seeds.len();
+        (seeds[row], outer * inner + position % inner)
+    };
+    let bits = (0..width * seeds.len()).map(|position| {
+        let (seed, element) = place(position);
+        (element, mixed((seed as u64) << 40 | (at as u64) << 32 | element as u64))
+    });
+    (shape, elements(input.element, bits))
+}
+
+fn elements(element: ElementType, bits: impl Iterator<Item = (usize, u64)>) -> Data {
+    let unit = |bits: u64| (bits >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    let bit = |(element, bits): (usize, u64)| if element == 0 { 1_u8 } else { (bits >> 33) as u8 & 1 };
+    match element {
+        ElementType::F32 => Data::F32(bits.map(|(_, bits)| unit(bits)).collect()),
+        ElementType::F64 => Data::F64(bits.map(|(_, bits)| f64::from(unit(bits))).collect()),
+        ElementType::F16 => Data::F16(bits.map(|(_, bits)| half::f16::from_f32(unit(bits))).collect()),
+        ElementType::Bf16 => Data::Bf16(bits.map(|(_, bits)| half::bf16::from_f32(unit(bits))).collect()),
+        ElementType::Bool => Data::Bool(bits.map(|place| bit(place) == 1).collect()),
+        ElementType::I8 => Data::I8(bits.map(|place| bit(place) as i8).collect()),
+        ElementType::I16 => Data::I16(bits.map(|place| i16::from(bit(place))).collect()),
+        ElementType::I32 => Data::I32(bits.map(|place| i32::from(bit(place))).collect()),
+        ElementType::I64 => Data::I64(bits.map(|place| i64::from(bit(place))).collect()),
+        ElementType::U8 => Data::U8(bits.map(bit).collect()),
+        ElementType::U16 => Data::U16(bits.map(|place| u16::from(bit(place))).collect()),
+        ElementType::U32 => Data::U32(bits.map(|place| u32::from(bit(place))).collect()),
+        ElementType::U64 => Data::U64(bits.map(|place| u64::from(bit(place))).collect()),
+        ElementType::Text => {
+            Data::Text(bits.map(|place| if bit(place) == 1 { "a" } else { "b" }.to_string()).collect())
+        }
+        ElementType::Narrow(kind) => Data::Narrow(kind, bits.map(bit).collect()),
+    }
+}
+
+/// Bits that have nothing to do with those of `seed` (SplitMix64).
+fn mixed(seed: u64) -> u64 {
+    let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}

@@ -6,6 +6,7 @@ mod border;
 mod catboost;
 mod compare;
 mod corpus;
+mod deep;
 mod exercise;
 mod external;
 mod fixtures;

@@ -139,7 +139,7 @@ fn pair(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, op: Binar
     let (Some(left_type), Some(right_type)) = (left.data_type().cloned(), right.data_type().cloned()) else {
         return Err(node.unsupported("it reads a value that is no tensor"));
     };
-    if op == BinaryOp::Pow && left_type.is_integer() && right_type.is_floating() {
+    if op == BinaryOp::Pow && left_type.is_integer() && left_type != right_type {
         return power_of_integer(builder, node, left, right, &left_type);
     }
     // The exponent of Pow may have another type; the result has the type of the base.
@@ -154,7 +154,7 @@ fn pair(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, op: Binar
     })
 }
 
-/// An integer to a power that may be a fraction: computed in double precision, whose fraction is lost.
+/// An integer to a power of another type, which may be a fraction: computed in double precision, whose fraction is lost.
 fn power_of_integer(builder: &mut Builder, node: &Node, left: &Fact, right: &Fact, to: &DataType) -> Result<Fact> {
     let left = convert(builder, node, left, &DataType::Float64)?;
     let right = convert(builder, node, right, &DataType::Float64)?;

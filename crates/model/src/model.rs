@@ -71,7 +71,7 @@ pub enum OnRefusedRow {
 pub struct PlanLine {
     /// What is computed, such as `Trees` or `OneHot`.
     pub kernel: &'static str,
-    /// `native` or `tract`.
+    /// `native`, `tract` or `tensors`.
     pub backend: &'static str,
     /// Number of steps of this kind.
     pub steps: usize,
@@ -216,10 +216,10 @@ impl Model {
         let mut lines: Vec<PlanLine> = Vec::new();
         for step in &self.program.steps {
             let kernel = step.op.name();
-            match lines.iter_mut().find(|line| line.kernel == kernel) {
+            let backend = engine(&step.op);
+            match lines.iter_mut().find(|line| (line.kernel, line.backend) == (kernel, backend)) {
                 Some(line) => line.steps += 1,
                 None => {
-                    let backend = if is_tract(&step.op) { "tract" } else { "native" };
                     lines.push(PlanLine { kernel, backend, steps: 1, node: step.node.to_string() });
                 }
             }
@@ -227,15 +227,19 @@ impl Model {
         lines
     }
 
-    /// Who computes: `native`, `tract` or `native + tract`.
+    /// Who computes: `native`, `tract`, `tensors`, or several of them, such as `native + tract`.
     pub fn backend(&self) -> &'static str {
-        let tract = self.program.steps.iter().any(|step| is_tract(&step.op));
-        let native =
-            self.program.steps.iter().any(|step| !is_tract(&step.op) && !matches!(step.op, Op::Pack | Op::Unpack));
-        match (native, tract) {
-            (true, true) => "native + tract",
-            (false, true) => "tract",
-            _ => "native",
+        let engines = || self.program.steps.iter().map(|step| engine(&step.op));
+        let moves = |op: &Op| matches!(op, Op::Pack | Op::Unpack);
+        let native = self.program.steps.iter().any(|step| engine(&step.op) == "native" && !moves(&step.op));
+        match (native, engines().any(|engine| engine == "tract"), engines().any(|engine| engine == "tensors")) {
+            (_, false, false) => "native",
+            (true, true, false) => "native + tract",
+            (true, false, true) => "native + tensors",
+            (true, true, true) => "native + tract + tensors",
+            (false, true, false) => "tract",
+            (false, false, true) => "tensors",
+            (false, true, true) => "tract + tensors",
         }
     }
 
@@ -295,11 +299,12 @@ impl Model {
     }
 }
 
-fn is_tract(op: &Op) -> bool {
+/// Who computes a step.
+fn engine(op: &Op) -> &'static str {
     match op {
-        Op::Island(_) => true,
-        Op::Network(network) => network.engine.name() == "tract",
-        _ => false,
+        Op::Island(island) => island.engine(),
+        Op::Network(network) => network.engine.name(),
+        _ => "native",
     }
 }
 

@@ -13,17 +13,32 @@ pub struct Budget {
     pub work: u64,
 }
 
+/// What one run took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of the values alive where most were.
+    pub bytes: u64,
+    /// Elementary operations.
+    pub work: u64,
+}
+
 /// What a run has taken so far.
 #[derive(Debug)]
 pub(crate) struct Meter {
     budget: Budget,
     live: Cell<u64>,
+    peak: Cell<u64>,
     worked: Cell<u64>,
 }
 
 impl Meter {
     pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, live: Cell::new(0), worked: Cell::new(0) }
+        Self { budget, live: Cell::new(0), peak: Cell::new(0), worked: Cell::new(0) }
+    }
+
+    /// What was taken up to now.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { bytes: self.peak.get(), work: self.worked.get() }
     }
 
     /// Checks that `count` elements of `width` bytes can be had besides what is alive.
@@ -36,6 +51,7 @@ impl Meter {
         if needed > left {
             return Err(Fault::Memory { needed, left, limit: self.budget.bytes });
         }
+        self.peak.set(self.peak.get().max(self.live.get().saturating_add(needed)));
         Ok(())
     }
 
@@ -75,6 +91,7 @@ mod tests {
         meter.release(60);
         assert!(meter.room(25, 4).is_ok());
         assert!(meter.room(usize::MAX, 8).is_err());
+        assert_eq!(meter.usage(), Usage { bytes: 100, work: 0 });
         assert!(meter.work(10).is_ok());
         assert_eq!(meter.work(1), Err(Fault::Work { limit: 10 }));
     }

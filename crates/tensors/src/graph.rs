@@ -85,13 +85,13 @@ pub enum ValueType {
 
 impl Node {
     /// The operator with its domain, such as `ai.onnx.Conv`.
-    pub(crate) fn operator(&self) -> String {
+    pub fn operator(&self) -> String {
         let domain = if self.domain.is_empty() { "ai.onnx" } else { &self.domain };
         format!("{domain}.{}", self.op_type)
     }
 
     /// The node's name, or its first output's.
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         match self.name.is_empty() {
             true => self.outputs.first().cloned().unwrap_or_default(),
             false => self.name.clone(),

@@ -46,7 +46,7 @@ mod shape;
 mod tensor;
 mod value;
 
-pub use budget::Budget;
+pub use budget::{Budget, Usage};
 pub use element::{Element, ElementType};
 pub use error::{Error, Fault, Outcome, Result};
 pub use graph::{Attribute, Graph, Node, TensorType, ValueType};

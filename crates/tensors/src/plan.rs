@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::budget::{Budget, Meter};
+use crate::budget::{Budget, Meter, Usage};
 use crate::control::Control;
 use crate::error::{Error, Fault, Outcome, Result};
 use crate::graph::{Attribute, Graph, Node, TensorType};
@@ -39,11 +39,20 @@ impl Program {
     /// # Errors
     /// When an operator fails, or takes more than the budget allows.
     pub fn run(&self, inputs: Vec<Value>, budget: Budget) -> Result<Vec<Value>> {
+        self.run_measured(inputs, budget).map(|(outputs, _)| outputs)
+    }
+
+    /// As [`Self::run`], and tells what it took.
+    ///
+    /// # Errors
+    /// When an operator fails, or takes more than the budget allows.
+    pub fn run_measured(&self, inputs: Vec<Value>, budget: Budget) -> Result<(Vec<Value>, Usage)> {
         if inputs.len() != self.input_names.len() {
             return Err(Error::Inputs(format!("{} inputs for a graph of {}", inputs.len(), self.input_names.len())));
         }
         let meter = Meter::new(budget);
-        run_body(&self.body, inputs, Vec::new(), &meter)
+        let outputs = run_body(&self.body, inputs, Vec::new(), &meter)?;
+        Ok((outputs, meter.usage()))
     }
 
     /// Names of the inputs.

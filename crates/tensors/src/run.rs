@@ -8,7 +8,7 @@ use crate::plan::{Action, Body, Step};
 use crate::value::Value;
 
 /// Work that a node takes whatever it does.
-const NODE_WORK: u64 = 16;
+const NODE_WORK: u64 = 128;
 
 /// Runs a body; `captured` has the values it takes from outside, in the order of [`Body::captured`].
 pub(crate) fn run_body(body: &Body, inputs: Vec<Value>, captured: Vec<Value>, meter: &Meter) -> Result<Vec<Value>> {

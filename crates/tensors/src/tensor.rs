@@ -250,6 +250,11 @@ impl Tensor {
         &self.data
     }
 
+    /// The elements; they move, unless a clone of the tensor has them as well.
+    pub fn into_data(self) -> Data {
+        Arc::unwrap_or_clone(self.data)
+    }
+
     /// Type of the elements.
     pub fn element_type(&self) -> ElementType {
         self.data.element_type()

@@ -1,16 +1,20 @@
-//! Which nodes foretell computes over columns, and which go to tract: the one place where that is decided.
+//! Which nodes foretell computes over columns, which go to tract and which to the tensor evaluator: the one place where
+//! that is decided.
 //!
 //! Operators of ai.onnx.ml, and whatever foretell has an operation for, are native, unless they are part of a dense network:
 //! a matrix product of two computed values, or with many weights, goes to tract, and so does everything foretell does not
 //! know but tract does. Operators that both sides have stay where their inputs are, so that an island is left only for a
-//! reason. Nodes are cut into islands by level, the number of borders on the longest way to a node: two nodes of one level
-//! have no native node on any way between them, so that they can run together.
+//! reason. The evaluator has what neither takes: lowering finds out which nodes those are. Nodes are cut into islands by
+//! level, the number of borders on the longest way to a node: two nodes of one level have no node of another side on any way
+//! between them, so that they can run together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
-use tract_onnx::pb::{GraphProto, NodeProto};
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
+use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, type_proto};
 
+use super::COLUMNS_MAX;
 use crate::onnx::names_read;
 
 /// Weights of a matrix product beyond which tract is faster than the columns.
@@ -22,7 +26,19 @@ pub(crate) enum Work {
     /// A node that becomes steps over columns.
     Native(usize),
     /// Nodes that tract runs together, in order.
-    Island(Vec<usize>),
+    Tract(Vec<usize>),
+    /// Nodes that the evaluator runs together, in order.
+    Tensors(Vec<usize>),
+}
+
+impl Work {
+    /// The nodes, in order.
+    pub(crate) fn positions(&self) -> &[usize] {
+        match self {
+            Self::Native(position) => std::slice::from_ref(position),
+            Self::Tract(positions) | Self::Tensors(positions) => positions,
+        }
+    }
 }
 
 /// Operators that foretell computes wherever they stand.
@@ -119,15 +135,24 @@ const EITHER: &[&str] = &[
     "Xor",
 ];
 
-/// What a node is, before its inputs are asked.
+/// Who computes a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Side {
     Native,
-    Tensor,
-    Either,
+    Tract,
+    Tensors,
 }
 
-/// True if tract has an operator of this name, and foretell does not refuse it: tract draws random numbers.
+/// The nodes of one level, by their side.
+#[derive(Default)]
+struct Level {
+    native: Vec<usize>,
+    tract: Vec<usize>,
+    tensors: Vec<usize>,
+}
+
+/// True if tract has an operator of this name, and foretell does not refuse it: tract draws random numbers. The domain does
+/// not matter to tract.
 pub(crate) fn tract_knows(op_type: &str) -> bool {
     static OPERATORS: OnceLock<HashSet<String>> = OnceLock::new();
     let operators = || tract_onnx::onnx().op_register.0.into_keys();
@@ -135,8 +160,30 @@ pub(crate) fn tract_knows(op_type: &str) -> bool {
     OPERATORS.get_or_init(allowed).contains(op_type)
 }
 
-/// Which nodes are lowered together, in which order. `order` is an order in which every value is written before it is read.
-pub(crate) fn schedule(graph: &GraphProto, order: &[usize]) -> Vec<Work> {
+/// Whether foretell has an operator, whoever computes it: a function of the same name does not replace it.
+pub(crate) fn is_known(node: &NodeProto) -> bool {
+    let op_type = node.op_type.as_str();
+    match node.domain.as_str() {
+        "ai.onnx.ml" => true,
+        "" | "ai.onnx" => {
+            NATIVE.contains(&op_type)
+                || EITHER.contains(&op_type)
+                || tract_knows(op_type)
+                || foretell_tensors::is_known("", op_type)
+        }
+        domain => (domain, op_type) == ("com.microsoft", "CDist") || foretell_tensors::is_known(domain, op_type),
+    }
+}
+
+/// Whether the evaluator has the operator of a node, and those in its bodies.
+pub(crate) fn evaluator_knows(node: &NodeProto) -> bool {
+    let graphs = node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+    foretell_tensors::is_known(&node.domain, &node.op_type) && graphs.flat_map(|graph| &graph.node).all(evaluator_knows)
+}
+
+/// Which nodes are lowered together, in which order. `order` is an order in which every value is written before it is read;
+/// the evaluator computes the nodes in `evaluated`.
+pub(crate) fn schedule(graph: &GraphProto, order: &[usize], evaluated: &HashSet<usize>) -> Vec<Work> {
     let weights: HashMap<&str, i64> = graph
         .initializer
         .iter()
@@ -145,72 +192,93 @@ pub(crate) fn schedule(graph: &GraphProto, order: &[usize]) -> Vec<Work> {
         })
         .collect();
     // Level and side of each value that depends on the row; constants have none.
-    let inputs = graph.input.iter().map(|input| input.name.as_str()).filter(|name| !weights.contains_key(name));
-    let mut values: HashMap<&str, (usize, bool)> = inputs.map(|name| (name, (0, false))).collect();
-    let mut levels: BTreeMap<usize, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    let inputs = graph.input.iter().filter(|input| !weights.contains_key(input.name.as_str()));
+    let mut values: HashMap<&str, (usize, Side)> =
+        inputs.map(|input| (input.name.as_str(), (0, side_of_feature(input)))).collect();
+    let mut levels: BTreeMap<usize, Level> = BTreeMap::new();
     for &position in order {
         let node = &graph.node[position];
-        let read: Vec<(usize, bool)> =
+        let read: Vec<(usize, Side)> =
             names_read(node).into_iter().filter_map(|name| values.get(name).copied()).collect();
-        let in_tensor = match kind(node, &values, &weights) {
-            Kind::Native => false,
-            Kind::Tensor => true,
-            Kind::Either => read.iter().any(|(_, in_tensor)| *in_tensor),
+        let side = match evaluated.contains(&position) {
+            true => Side::Tensors,
+            false => side(node, &values, &weights).unwrap_or_else(|| side_of_inputs(&read)),
         };
-        let crossed = |&(level, from_tensor): &(usize, bool)| level + usize::from(from_tensor != in_tensor);
-        let level = read.iter().map(crossed).max().unwrap_or(0);
-        let (native, tensor) = levels.entry(level).or_default();
-        if in_tensor {
-            tensor.push(position)
-        } else {
-            native.push(position)
+        let crossed = |&(level, from): &(usize, Side)| level + usize::from(from != side);
+        let depth = read.iter().map(crossed).max().unwrap_or(0);
+        let level = levels.entry(depth).or_default();
+        match side {
+            Side::Native => level.native.push(position),
+            Side::Tract => level.tract.push(position),
+            Side::Tensors => level.tensors.push(position),
         }
         if !read.is_empty() {
-            values.extend(node.output.iter().map(|name| (name.as_str(), (level, in_tensor))));
+            values.extend(node.output.iter().map(|name| (name.as_str(), (depth, side))));
         }
     }
-    // Within a level neither side reads the other: a value that crosses goes to a higher level.
+    // Within a level no side reads another: a value that crosses goes to a higher level.
     let mut work = Vec::with_capacity(order.len());
-    for (native, tensor) in levels.into_values() {
-        work.extend(native.into_iter().map(Work::Native));
-        if !tensor.is_empty() {
-            work.push(Work::Island(tensor));
-        }
+    for level in levels.into_values() {
+        work.extend(level.native.into_iter().map(Work::Native));
+        work.extend((!level.tract.is_empty()).then_some(Work::Tract(level.tract)));
+        work.extend((!level.tensors.is_empty()).then_some(Work::Tensors(level.tensors)));
     }
     work
 }
 
-fn kind(node: &NodeProto, values: &HashMap<&str, (usize, bool)>, weights: &HashMap<&str, i64>) -> Kind {
+/// A picture or a text is one list column, which tract takes as it is; as columns it would be thousands.
+fn side_of_feature(input: &ValueInfoProto) -> Side {
+    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+        return Side::Native;
+    };
+    let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let extent = |dim: &Dimension| match dim.value {
+        Some(Extent::DimValue(extent)) => extent.max(1),
+        _ => 1,
+    };
+    let elements = dims.iter().skip(1).map(extent).fold(1, i64::saturating_mul);
+    if dims.len() > 2 && elements > COLUMNS_MAX as i64 { Side::Tract } else { Side::Native }
+}
+
+/// The side of an operator that all sides have: tract's as soon as one input comes from there, since it is the fastest.
+fn side_of_inputs(read: &[(usize, Side)]) -> Side {
+    let comes_from = |wanted: Side| read.iter().any(|(_, side)| *side == wanted);
+    [Side::Tract, Side::Tensors].into_iter().find(|&side| comes_from(side)).unwrap_or(Side::Native)
+}
+
+/// The side of a node that the evaluator was not asked to compute; `None` if it stays with its inputs.
+fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashMap<&str, i64>) -> Option<Side> {
     let op_type = node.op_type.as_str();
     let depends_on_row = names_read(node).into_iter().any(|name| values.contains_key(name));
     match node.domain.as_str() {
-        "ai.onnx.ml" => return Kind::Native,
-        _ if !depends_on_row => return Kind::Native,
+        "ai.onnx.ml" => return Some(Side::Native),
+        _ if !depends_on_row => return Some(Side::Native),
         "" | "ai.onnx" => {}
-        _ => return if tract_knows(op_type) { Kind::Tensor } else { Kind::Native },
+        "com.microsoft" if tract_knows(op_type) => return Some(Side::Tract),
+        _ => return Some(Side::Native),
     }
     if matches!(op_type, "MatMul" | "Gemm") {
         let factors = node.input.iter().take(2);
         let computed = factors.clone().filter(|name| values.contains_key(name.as_str())).count();
         let heavy = factors.filter_map(|name| weights.get(name.as_str())).any(|&size| size > NATIVE_WEIGHTS_MAX);
-        return if computed == 2 || heavy { Kind::Tensor } else { Kind::Either };
+        return (computed == 2 || heavy).then_some(Side::Tract);
     }
     if op_type == "Gather"
         && node.input.first().and_then(|name| weights.get(name.as_str())).is_some_and(|&size| size > NATIVE_WEIGHTS_MAX)
     {
-        return Kind::Tensor;
+        return Some(Side::Tract);
     }
     match op_type {
-        _ if NATIVE.contains(&op_type) => Kind::Native,
-        _ if EITHER.contains(&op_type) => Kind::Either,
-        _ if tract_knows(op_type) => Kind::Tensor,
-        _ => Kind::Native,
+        _ if NATIVE.contains(&op_type) => Some(Side::Native),
+        _ if EITHER.contains(&op_type) => None,
+        _ if tract_knows(op_type) => Some(Side::Tract),
+        _ => Some(Side::Native),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tract_onnx::pb::{TensorProto, ValueInfoProto};
+    use tract_onnx::pb::TensorProto;
 
     use super::*;
 
@@ -246,8 +314,8 @@ mod tests {
             node("MatMul", &["c", "small"], "d"),
             node("ArgMax", &["d"], "e"),
         ]);
-        let work = schedule(&graph, &[0, 1, 2, 3, 4]);
-        assert_eq!(work, [Work::Native(0), Work::Island(vec![1, 2, 3]), Work::Native(4)]);
+        let work = schedule(&graph, &[0, 1, 2, 3, 4], &HashSet::new());
+        assert_eq!(work, [Work::Native(0), Work::Tract(vec![1, 2, 3]), Work::Native(4)]);
     }
 
     #[test]
@@ -258,13 +326,13 @@ mod tests {
             node("Cast", &["b"], "c"),
             node("Conv", &["a", "c"], "d"),
         ]);
-        let work = schedule(&graph, &[0, 1, 2, 3]);
-        assert_eq!(work, [Work::Island(vec![0]), Work::Native(1), Work::Native(2), Work::Island(vec![3])]);
+        let work = schedule(&graph, &[0, 1, 2, 3], &HashSet::new());
+        assert_eq!(work, [Work::Tract(vec![0]), Work::Native(1), Work::Native(2), Work::Tract(vec![3])]);
     }
 
     #[test]
     fn small_products_stay_native() {
         let graph = graph(vec![node("MatMul", &["x", "small"], "a"), node("Softmax", &["a"], "b")]);
-        assert_eq!(schedule(&graph, &[0, 1]), [Work::Native(0), Work::Native(1)]);
+        assert_eq!(schedule(&graph, &[0, 1], &HashSet::new()), [Work::Native(0), Work::Native(1)]);
     }
 }

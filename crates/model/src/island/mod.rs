@@ -1,23 +1,38 @@
-//! Tensor islands: the parts of a model that are general tensor computations, run by tract.
+//! Tensor islands: the parts of a model that are general tensor computations.
 //!
-//! [`choose`] says which nodes those are, [`plan`] makes a tract plan of them with a symbolic batch, [`tensors`] converts at
-//! the borders. An island is one step of the program and shares one plan between all threads.
+//! [`choose`] says which nodes those are and who computes them: [`tract`], which is fast, or the [`evaluator`] of
+//! `foretell-tensors`, which has every operator and every kind of value. [`border`] converts on the way in and out,
+//! [`probe`] finds rows to try an island with, [`trust`] whether tract is right, [`dependence`] says what the steps of an
+//! island depend on. An island is one step of the program and is shared between all threads.
 
+mod border;
 mod choose;
-mod plan;
-mod tensors;
+mod dependence;
+mod evaluator;
+mod probe;
+mod tract;
+mod trust;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::compute::concat;
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
+use foretell_tensors::Fault;
 
 use crate::error::{Error, Result};
+use crate::program::{RowFailures, packed_type};
 
-pub(crate) use choose::{Work, schedule};
-pub(crate) use plan::{InputPort, compile};
+pub(crate) use border::data_of;
+pub(crate) use choose::{Work, evaluator_knows, is_known, schedule};
+pub(crate) use dependence::Dependence;
+pub(crate) use evaluator::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
+pub(crate) use probe::Probe;
+pub(crate) use tract::{Draft, InputPort, compile};
+pub(crate) use trust::doubts;
 
-/// Rows that tract computes at a time: activations of a layer stay in the second-level cache.
+/// Rows that an island computes at a time at most: activations of a layer stay in the second-level cache.
 const CHUNK_ROWS: usize = 1024;
+/// Outputs with more elements per row are one list column.
+const COLUMNS_MAX: usize = 256;
 
 /// A tensor on the border of an island.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,66 +48,182 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    /// The port of an output; `None` if a row has too many elements for a column.
+    fn output(data_type: DataType, shape: Vec<usize>, batch: usize) -> Option<Self> {
+        let product = |elements: i32, &extent: &usize| elements.checked_mul(i32::try_from(extent).ok()?);
+        let elements = shape.iter().try_fold(1, product)?;
+        let packed = usize::try_from(elements).ok()? > COLUMNS_MAX;
+        Some(Self { data_type, shape, batch, packed })
+    }
+
+    /// Elements of a row.
+    fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// Number of columns at this port.
     pub(crate) fn columns(&self) -> usize {
-        if self.packed { 1 } else { self.shape.iter().product() }
+        if self.packed { 1 } else { self.elements() }
+    }
+
+    /// Types of the columns at this port.
+    pub(crate) fn column_types(&self) -> Result<Vec<DataType>> {
+        match self.packed {
+            true => Ok(vec![packed_type(&self.data_type, self.elements())?]),
+            false => Ok(vec![self.data_type.clone(); self.columns()]),
+        }
+    }
+
+    /// All extents for some rows.
+    fn dims(&self, rows: usize) -> Vec<usize> {
+        let mut dims = self.shape.clone();
+        dims.insert(self.batch, rows);
+        dims
     }
 }
 
-/// Nodes that tract runs.
+/// How many rows an island computes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Batch {
+    /// Any number up to this one; a row's answer does not depend on the others.
+    UpTo(usize),
+    /// Always this one: the file has it in its shapes, or more rows would depend on each other. The last rows are repeated
+    /// to fill it.
+    Exactly(usize),
+}
+
+/// Nodes that are computed together.
 #[derive(Debug)]
 pub(crate) struct Island {
-    plan: plan::Plan,
+    engine: Engine,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+    batch: Batch,
     /// The nodes, for messages.
     nodes: String,
 }
 
+/// Who computes an island.
+#[derive(Debug)]
+enum Engine {
+    Tract(tract::Plan),
+    Tensors(evaluator::Plan),
+}
+
 impl Island {
+    /// The tensors the island reads.
+    pub(crate) fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
     /// The tensors the island gives, in the order of the names asked for.
     pub(crate) fn outputs(&self) -> &[Port] {
         &self.outputs
     }
 
-    /// Runs the island over the columns of all input ports and returns those of all output ports.
-    pub(crate) fn run(&self, inputs: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    /// Who computes it: `tract` or `tensors`.
+    pub(crate) fn engine(&self) -> &'static str {
+        match self.engine {
+            Engine::Tract(_) => "tract",
+            Engine::Tensors(_) => "tensors",
+        }
+    }
+
+    /// Runs the island over the columns of all input ports and returns those of all output ports. A row that it cannot
+    /// compute is refused.
+    pub(crate) fn run(&self, inputs: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
         let expected: usize = self.inputs.iter().map(Port::columns).sum();
         if inputs.len() != expected {
             return Err(Error::Internal(format!("an island of {expected} columns got {}", inputs.len())));
         }
         if rows == 0 {
-            return self.outputs.iter().map(tensors::empty_columns).collect::<Result<Vec<_>>>().map(|all| all.concat());
+            return self.outputs.iter().map(border::empty_columns).collect::<Result<Vec<_>>>().map(|all| all.concat());
         }
-        let mut chunks = Vec::with_capacity(rows.div_ceil(CHUNK_ROWS));
-        for start in (0..rows).step_by(CHUNK_ROWS) {
-            let length = CHUNK_ROWS.min(rows - start);
-            let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, length)).collect();
-            chunks.push(self.run_chunk(&columns, length)?);
-        }
-        match &chunks[..] {
-            [chunk] => Ok(chunk.clone()),
-            _ => (0..chunks[0].len())
-                .map(|column| {
-                    let parts: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk[column].as_ref()).collect();
-                    Ok(concat(&parts)?)
-                })
-                .collect(),
+        let (Batch::UpTo(chunk) | Batch::Exactly(chunk)) = self.batch;
+        let starts = (0..rows).step_by(chunk);
+        let chunks = starts.map(|start| self.run_rows(inputs, start, chunk.min(rows - start), failures));
+        joined(chunks.collect::<Result<_>>()?)
+    }
+
+    /// Runs some of the rows; where that fails, it finds out which rows are to blame.
+    fn run_rows(
+        &self,
+        inputs: &[ArrayRef],
+        start: usize,
+        rows: usize,
+        failures: &mut RowFailures,
+    ) -> Result<Vec<ArrayRef>> {
+        let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, rows)).collect();
+        match self.run_filled(columns, rows) {
+            Err(error) if !is_of_rows(&error) => Err(error),
+            Err(error) if rows == 1 => {
+                failures.refuse(start, || chain(&error));
+                let columns = self.outputs.iter().map(|port| border::any_columns(port, 1));
+                columns.collect::<Result<Vec<_>>>().map(|all| all.concat())
+            }
+            Err(_) => {
+                let half = rows / 2;
+                let first = self.run_rows(inputs, start, half, failures)?;
+                joined(vec![first, self.run_rows(inputs, start + half, rows - half, failures)?])
+            }
+            answers => answers,
         }
     }
 
-    fn run_chunk(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
-        let mut tensors = Vec::with_capacity(self.inputs.len());
-        let mut first = 0;
-        for port in &self.inputs {
-            tensors.push(tensors::tensor(port, &columns[first..first + port.columns()], rows)?);
-            first += port.columns();
+    /// Runs some rows, the last one as often as the batch needs.
+    fn run_filled(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<ArrayRef>> {
+        match self.batch {
+            Batch::Exactly(batch) if rows < batch => {
+                let places = UInt32Array::from_iter_values((0..batch).map(|at| at.min(rows - 1) as u32));
+                let columns =
+                    columns.iter().map(|column| Ok(take(column, &places, None)?)).collect::<Result<Vec<_>>>()?;
+                let answers = self.run_batch(&columns, batch)?;
+                Ok(answers.iter().map(|column| column.slice(0, rows)).collect())
+            }
+            _ => self.run_batch(&columns, rows),
         }
-        let results = self.plan.run(tensors).map_err(|source| Error::Island { nodes: self.nodes.clone(), source })?;
-        let mut outputs = Vec::new();
-        for (port, tensor) in self.outputs.iter().zip(results) {
-            outputs.extend(tensors::columns(port, &tensor, rows)?);
-        }
-        Ok(outputs)
     }
+
+    fn run_batch(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        let inputs = border::port_elements(&self.inputs, columns, rows)?;
+        let results = match &self.engine {
+            Engine::Tract(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
+            Engine::Tensors(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
+        };
+        let columns = self.outputs.iter().zip(&results).map(|(port, data)| border::columns(port, data, rows));
+        columns.collect::<Result<Vec<_>>>().map(|all| all.concat())
+    }
+}
+
+/// Whether other rows could fare better.
+fn is_of_rows(error: &Error) -> bool {
+    fn is_of_values(source: &foretell_tensors::Error) -> bool {
+        match source {
+            foretell_tensors::Error::Node { fault: Fault::Memory { .. } | Fault::Work { .. }, .. } => false,
+            foretell_tensors::Error::Node { fault: Fault::Inner(inner), .. } => is_of_values(inner),
+            _ => true,
+        }
+    }
+    match error {
+        Error::Tensors { source, .. } => is_of_values(source),
+        Error::Island { .. } => true,
+        _ => false,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
+}
+
+/// Columns of rows one after the other.
+fn joined(mut chunks: Vec<Vec<ArrayRef>>) -> Result<Vec<ArrayRef>> {
+    if chunks.len() == 1 {
+        return Ok(chunks.remove(0));
+    }
+    let columns = chunks.first().map_or(0, Vec::len);
+    let parts = |column: usize| chunks.iter().map(|chunk| chunk[column].as_ref()).collect::<Vec<&dyn Array>>();
+    (0..columns).map(|column| Ok(concat(&parts(column))?)).collect()
 }

@@ -53,6 +53,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Forgets all steps, but not what is known about the file.
+    pub(crate) fn restart(&mut self) {
+        self.program = Program::default();
+        self.origins.clear();
+        self.missing_aware.clear();
+        self.declared_batch = None;
+    }
+
     /// Appends a step and returns the columns it writes.
     pub(crate) fn push(
         &mut self,

@@ -1,116 +1,472 @@
-//! Lowering of a tensor island: its nodes become a model of their own, and its results columns again.
+//! Lowering of a tensor island: its nodes become a model or a graph of their own, and its results columns again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
+use foretell_tensors::{Attribute, Graph, Value};
 use tract_onnx::pb::tensor_proto::DataType as Element;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::builder::Builder;
-use super::fact::{Block, Dim, Fact, Packed};
+use super::fact::{Block, Dim, Dims, Fact, Packed};
 use super::graph::names_read;
 use super::node::Node;
+use super::opsets::Opsets;
+use super::tensor::{array, read_island_tensor};
+use super::tensor_graph::GraphReader;
 use crate::error::{Error, Result};
-use crate::island::{InputPort, Island, Port, compile};
-use crate::program::{ColumnId, Op, Tensor, packed_type};
+use crate::island::{
+    BATCH_MAX, Dependence, Draft, Evaluated, InputPort, Island, Output, Port, Probe, Refusal, Request, compile,
+    data_of, doubts, evaluate,
+};
+use crate::program::{ColumnId, Op, Tensor};
 
-/// Lowers the nodes at these positions as one island; gives what is known about each value that others read.
-pub(crate) fn lower_island<'f>(
-    builder: &mut Builder,
-    model: &ModelProto,
-    graph: &GraphProto,
-    positions: &[usize],
-    find: &dyn Fn(&str) -> Option<&'f Fact>,
-) -> Result<Vec<(String, Fact)>> {
-    let opset = model.opset_import.iter().find(|import| import.domain.is_empty()).map_or(1, |import| import.version);
-    let node = Node::new(&graph.node[positions[0]], opset);
-    let mut inputs = Vec::new();
-    let mut columns: Vec<ColumnId> = Vec::new();
-    let mut constants = Vec::new();
-    for name in names_from_outside(graph, positions) {
-        let fact = find(name).ok_or_else(|| Error::Internal(format!("value `{name}` is not known")))?;
-        match fact {
-            Fact::Constant(tensor) => constants.push(tensor_proto(&node, name, tensor)?),
-            Fact::Dims(dims) => {
-                let values = concrete_shape(&node, graph, positions, name, &dims.values)?;
-                let shape = if dims.scalar { Vec::new() } else { vec![values.len()] };
-                let values = Arc::new(arrow::array::Int64Array::from(values));
-                constants.push(tensor_proto(&node, name, &Tensor { shape, values })?);
-            }
-            other => {
-                let (input, read) = input_port(builder, &node, name, other)?;
-                inputs.push(input);
-                columns.extend(read);
-            }
-        }
-    }
-    let outputs = names_read_outside(graph, positions);
-    let value = |name: &&str| ValueInfoProto { name: (*name).to_string(), ..ValueInfoProto::default() };
-    let part = GraphProto {
-        name: graph.name.clone(),
-        node: positions.iter().map(|&position| graph.node[position].clone()).collect(),
-        initializer: constants,
-        output: outputs.iter().map(value).collect(),
-        ..GraphProto::default()
-    };
-    let part = ModelProto {
-        ir_version: model.ir_version,
-        opset_import: model.opset_import.clone(),
-        graph: Some(part),
-        ..ModelProto::default()
-    };
-    let island = Arc::new(compile(part, inputs, describe(graph, positions))?);
-    push_island(builder, &node, island, columns, &outputs)
+/// What is known about values, by their names.
+type Find<'a, 'f> = &'a dyn Fn(&str) -> Option<&'f Fact>;
+
+/// The nodes of an island, and where they stand.
+pub(crate) struct Cut<'c, 'f> {
+    pub(crate) model: &'c ModelProto,
+    pub(crate) graph: &'c GraphProto,
+    pub(crate) opsets: &'c Opsets,
+    /// The constants of the graph, by their names.
+    pub(crate) constants: &'c HashMap<&'c str, &'c TensorProto>,
+    pub(crate) positions: &'c [usize],
+    pub(crate) find: Find<'c, 'f>,
 }
 
-/// The step of an island, and a fact for each of its outputs.
-fn push_island(
+/// Islands of tract by the positions of their nodes: a model is lowered again when a node goes to the evaluator.
+pub(crate) type Compiled = HashMap<Vec<usize>, Arc<Island>>;
+
+/// Facts about values that an island writes and others read.
+type Facts = Vec<(String, Fact)>;
+
+impl Cut<'_, '_> {
+    /// Lowers the nodes as an island of tract.
+    pub(crate) fn lower_to_tract(&self, builder: &mut Builder, compiled: &mut Compiled) -> Result<Facts> {
+        let outputs = self.names_read_outside();
+        let (model, inputs, columns) = self.tract_model(builder, &outputs)?;
+        let ports: Vec<Port> = inputs.iter().map(|input| input.port.clone()).collect();
+        let island = match compiled.get(self.positions).filter(|island| island.inputs() == ports) {
+            Some(island) => Arc::clone(island),
+            None => {
+                let island = Arc::new(self.tract_island(builder, model, inputs, &columns)?);
+                compiled.insert(self.positions.to_vec(), Arc::clone(&island));
+                island
+            }
+        };
+        let mut facts = Emitted::new(builder, &self.first_node(), Some(island), columns)?;
+        outputs.iter().map(|name| Ok(((*name).to_string(), facts.fact(Output::Port)?))).collect()
+    }
+
+    /// Compiles an island for any number of rows, or for those that the file has in its shapes.
+    fn tract_island(
+        &self,
+        builder: &mut Builder,
+        model: ModelProto,
+        inputs: Vec<InputPort>,
+        columns: &[ColumnId],
+    ) -> Result<Island> {
+        let together = compile(model.clone(), inputs.clone(), None, self.describe())
+            .and_then(|draft| self.trusted(builder, draft, columns))
+            .and_then(|draft| draft.into_island(&Probe { program: &builder.program, columns }));
+        let batch = builder.declared_batch.and_then(|batch| usize::try_from(batch).ok());
+        let (Err(_), Some(batch @ 1..=BATCH_MAX)) = (&together, batch) else { return together };
+        let others = self.names_others_read();
+        let read: Vec<bool> = self.names_read_outside().iter().map(|name| others.contains(name)).collect();
+        compile(model, inputs, Some(batch), self.describe())
+            .and_then(|draft| draft.into_batches(batch, &read, &Probe { program: &builder.program, columns }))
+            .or(together)
+    }
+
+    /// The draft, unless the evaluator has other answers.
+    fn trusted(&self, builder: &mut Builder, draft: Draft, columns: &[ColumnId]) -> Result<Draft> {
+        let Ok((graph, ..)) = self.evaluator_graph(builder) else { return Ok(draft) };
+        let probe = Probe { program: &builder.program, columns };
+        match doubts(&draft, graph, &probe, builder.limits) {
+            Some(doubt) => Err(Error::Island { nodes: self.describe(), source: doubt.into() }),
+            None => Ok(draft),
+        }
+    }
+
+    /// The first node that tract cannot compute, or computes in another way than ONNX asks for.
+    pub(crate) fn culprit(&self, builder: &mut Builder) -> usize {
+        let (mut sound, mut broken) = (0, self.positions.len());
+        while broken - sound > 1 {
+            let middle = sound.midpoint(broken);
+            let part = Cut { positions: &self.positions[..middle], ..*self };
+            let draft = part.tract_model(builder, &part.names_read_outside()).and_then(|(model, inputs, columns)| {
+                part.trusted(builder, compile(model, inputs, None, part.describe())?, &columns)
+            });
+            if draft.is_ok() { sound = middle } else { broken = middle }
+        }
+        self.positions[broken - 1]
+    }
+
+    /// A model that consists of the nodes, its inputs, and their columns.
+    fn tract_model(
+        &self,
+        builder: &mut Builder,
+        outputs: &[&str],
+    ) -> Result<(ModelProto, Vec<InputPort>, Vec<ColumnId>)> {
+        let node = self.first_node();
+        if let Some(other) = self.nodes().find(|node| self.opsets.exception(node).is_some()) {
+            let other = Node::new(other, self.opsets.of(other));
+            return Err(other.unsupported("its function asks for another operator set than the model"));
+        }
+        let mut inputs = Vec::new();
+        let mut columns: Vec<ColumnId> = Vec::new();
+        let mut constants = Vec::new();
+        for name in self.names_from_outside() {
+            match self.fact(&node, name)? {
+                Fact::Constant(tensor) => constants.push(tensor_proto(&node, name, tensor)?),
+                Fact::Dims(dims) => {
+                    let values = self.concrete_shape(&node, name, &dims.values)?;
+                    let shape = if dims.scalar { Vec::new() } else { vec![values.len()] };
+                    let values = Arc::new(arrow::array::Int64Array::from(values));
+                    constants.push(tensor_proto(&node, name, &Tensor { shape, values })?);
+                }
+                other => {
+                    let (port, read) = port_of(builder, &node, other)?;
+                    let element = element_of(&port.data_type)
+                        .ok_or_else(|| node.unsupported(format!("tract over {} values", port.data_type)))?;
+                    inputs.push(InputPort { name: name.to_string(), element: element as i32, port });
+                    columns.extend(read);
+                }
+            }
+        }
+        let value = |name: &&str| ValueInfoProto { name: (*name).to_string(), ..ValueInfoProto::default() };
+        let graph = GraphProto {
+            name: self.graph.name.clone(),
+            node: self.nodes().cloned().collect(),
+            initializer: constants,
+            output: outputs.iter().map(value).collect(),
+            ..GraphProto::default()
+        };
+        let (ir_version, opset_import) = (self.model.ir_version, self.model.opset_import.clone());
+        Ok((ModelProto { ir_version, opset_import, graph: Some(graph), ..ModelProto::default() }, inputs, columns))
+    }
+
+    /// The nodes as a graph of the evaluator, its ports and their columns.
+    fn evaluator_graph(&self, builder: &mut Builder) -> Result<(Graph, Vec<Port>, Vec<ColumnId>)> {
+        let node = self.first_node();
+        let mut given = Given::default();
+        for name in self.names_from_outside() {
+            match self.constants.get(name) {
+                // As the file has it, in types that columns do not have.
+                Some(&tensor) => {
+                    let tensor = read_island_tensor(tensor, builder.limits)?;
+                    given.graph.constants.push((name.to_string(), tensor.into()));
+                }
+                None => given.add(builder, &node, name, self.fact(&node, name)?)?,
+            }
+        }
+        given.add_shapes(&node)?;
+        let Given { mut graph, ports, columns, .. } = given;
+        let reader = GraphReader { opsets: self.opsets, limits: builder.limits };
+        for proto in self.nodes() {
+            graph.nodes.push(reader.node(proto, &|_| true)?);
+        }
+        graph.outputs = self.names_read_outside().into_iter().map(str::to_string).collect();
+        Ok((graph, ports, columns))
+    }
+
+    /// Lowers the nodes as an island of the evaluator.
+    pub(crate) fn lower_to_tensors(&self, builder: &mut Builder) -> Result<Facts, Refusal> {
+        let (graph, ports, columns) = self.evaluator_graph(builder)?;
+        let outputs = self.names_read_outside();
+        let of_rows = self.names_from_outside().into_iter().filter(|name| {
+            let fact = (self.find)(name);
+            matches!(fact, Some(Fact::Block(_) | Fact::Packed(_) | Fact::Sequence(_)))
+        });
+        let dependence = Dependence::of(&self.nodes().collect::<Vec<_>>(), of_rows);
+        let read = self.names_others_read();
+        let request = Request {
+            of_rows: outputs.iter().map(|name| dependence.of_rows.contains(name)).collect(),
+            read: outputs.iter().map(|name| read.contains(name)).collect(),
+            steps_depend: dependence.steps,
+            declared_batch: builder.declared_batch.and_then(|batch| usize::try_from(batch).ok()),
+            limits: builder.limits,
+            nodes: self.describe(),
+            graph,
+            ports,
+        };
+        let probe = Probe { program: &builder.program, columns: &columns };
+        let Evaluated { island, outputs: found } = evaluate(request, &probe)?;
+        let mut facts = Emitted::new(builder, &self.first_node(), island.map(Arc::new), columns)?;
+        let facts = outputs.iter().zip(found).map(|(name, output)| Ok(((*name).to_string(), facts.fact(output)?)));
+        facts.collect::<Result<_>>().map_err(Refusal::Failed)
+    }
+
+    /// Positions of the nodes outside that read one of these outputs of the island, by their places.
+    pub(crate) fn readers(&self, outputs: &[usize]) -> Vec<usize> {
+        let names = self.names_read_outside();
+        self.readers_of(&outputs.iter().filter_map(|&at| names.get(at).copied()).collect())
+    }
+
+    /// Positions of the nodes outside that read any output of the island.
+    pub(crate) fn all_readers(&self) -> Vec<usize> {
+        self.readers_of(&self.names_read_outside().into_iter().collect())
+    }
+
+    fn readers_of(&self, names: &HashSet<&str>) -> Vec<usize> {
+        let reads =
+            |position: &usize| names_read(&self.graph.node[*position]).into_iter().any(|name| names.contains(name));
+        self.others().filter(reads).collect()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &NodeProto> {
+        self.positions.iter().map(|&position| &self.graph.node[position])
+    }
+
+    /// Positions of all other nodes.
+    fn others(&self) -> impl Iterator<Item = usize> + use<'_> {
+        let inside: HashSet<usize> = self.positions.iter().copied().collect();
+        (0..self.graph.node.len()).filter(move |position| !inside.contains(position))
+    }
+
+    /// The first node, which messages are about.
+    pub(crate) fn first_node(&self) -> Node<'_> {
+        let first = &self.graph.node[self.positions[0]];
+        Node::new(first, self.opsets.of(first))
+    }
+
+    fn fact(&self, node: &Node, name: &str) -> Result<&Fact> {
+        (self.find)(name).ok_or_else(|| node.unsupported(format!("it reads `{name}`, which columns cannot hold")))
+    }
+
+    /// A shape with the number of rows in it: a Reshape finds that number itself, an Expand has it already.
+    fn concrete_shape(&self, node: &Node, name: &str, dims: &[Dim]) -> Result<Vec<i64>> {
+        let readers: Vec<_> = self.nodes().filter(|reader| reader.input.iter().any(|input| input == name)).collect();
+        let replacement = match readers.iter().map(|reader| reader.op_type.as_str()).collect::<HashSet<_>>() {
+            ops if ops.len() == 1 && ops.contains("Reshape") => -1,
+            ops if ops.len() == 1 && ops.contains("Expand") => 1,
+            _ => return Err(node.unsupported("tensor operators that compute with the number of rows")),
+        };
+        if dims.iter().filter(|dim| matches!(dim, Dim::Batch | Dim::Known(-1))).count() > 1 && replacement == -1 {
+            return Err(node.unsupported("a shape with two open dimensions"));
+        }
+        Ok(dims.iter().map(|dim| if let Dim::Known(extent) = dim { *extent } else { replacement }).collect())
+    }
+
+    /// Names that the nodes read and none of them writes.
+    fn names_from_outside(&self) -> Vec<&str> {
+        let written: HashSet<&str> = self.nodes().flat_map(|node| node.output.iter().map(String::as_str)).collect();
+        let mut seen = HashSet::new();
+        let read = self.nodes().flat_map(names_read);
+        read.filter(|name| !written.contains(name) && seen.insert(*name)).collect()
+    }
+
+    fn names_others_read(&self) -> HashSet<&str> {
+        self.others().flat_map(|position| names_read(&self.graph.node[position])).collect()
+    }
+
+    /// Names that the nodes write and others read, or the model returns.
+    fn names_read_outside(&self) -> Vec<&str> {
+        let mut read = self.names_others_read();
+        read.extend(self.graph.output.iter().map(|output| output.name.as_str()));
+        let written = self.nodes().flat_map(|node| node.output.iter().map(String::as_str));
+        written.filter(|name| !name.is_empty() && read.contains(name)).collect()
+    }
+
+    /// The operators of an island, for messages.
+    fn describe(&self) -> String {
+        const SHOWN: usize = 6;
+        let names = self.nodes().take(SHOWN).map(|node| {
+            let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
+            format!("{} (`{name}`)", node.op_type)
+        });
+        let mut text = names.collect::<Vec<_>>().join(", ");
+        if self.positions.len() > SHOWN {
+            text.push_str(&format!(" and {} more", self.positions.len() - SHOWN));
+        }
+        text
+    }
+}
+
+/// Computes a node that reads nothing but constants with the evaluator, now; `None` if it reads something else.
+pub(crate) fn lower_constant(
     builder: &mut Builder,
     node: &Node,
-    island: Arc<Island>,
-    columns: Vec<ColumnId>,
-    names: &[&str],
-) -> Result<Vec<(String, Fact)>> {
-    let mut types = Vec::new();
-    for port in island.outputs() {
-        match port.packed {
-            true => types.push(packed_type(&port.data_type, port.shape.iter().product())?),
-            false => types.extend(vec![port.data_type.clone(); port.columns()]),
+    opsets: &Opsets,
+    find: Find<'_, '_>,
+) -> Result<Option<Facts>, Refusal> {
+    let mut given = Given::default();
+    for name in names_read(node.proto).into_iter().collect::<HashSet<_>>() {
+        match find(name) {
+            Some(fact @ (Fact::Constant(_) | Fact::Sequence(_))) => given.add(builder, node, name, fact)?,
+            _ => return Ok(None),
         }
     }
-    let ports = island.outputs().to_vec();
-    let mut written = builder.push(node, Op::Island(island), columns, types)?.into_iter();
-    let mut facts = Vec::with_capacity(names.len());
-    for (name, port) in names.iter().zip(ports) {
-        let columns: Vec<ColumnId> = written.by_ref().take(port.columns()).collect();
-        let Port { data_type, shape, batch, packed } = port;
-        let fact = match packed {
-            true => Fact::Packed(Packed { data_type, shape, batch, column: columns[0] }),
-            false => Fact::Block(Block { data_type, shape, batch: Some(batch), columns }),
-        };
-        facts.push(((*name).to_string(), fact));
+    let Given { mut graph, ports, columns, .. } = given;
+    if !ports.is_empty() {
+        return Ok(None);
     }
-    Ok(facts)
+    graph.nodes.push(GraphReader { opsets, limits: builder.limits }.node(node.proto, &|_| true)?);
+    graph.outputs = node.proto.output.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let outputs = graph.outputs.clone();
+    let request = Request {
+        of_rows: vec![false; outputs.len()],
+        read: vec![true; outputs.len()],
+        steps_depend: false,
+        declared_batch: None,
+        limits: builder.limits,
+        nodes: format!("{} (`{}`)", node.op_type(), node.name),
+        graph,
+        ports,
+    };
+    let found = evaluate(request, &Probe { program: &builder.program, columns: &columns })?;
+    let mut facts = Emitted::new(builder, node, found.island.map(Arc::new), columns)?;
+    let facts = outputs.into_iter().zip(found.outputs).map(|(name, output)| Ok((name, facts.fact(output)?)));
+    facts.collect::<Result<_>>().map(Some).map_err(Refusal::Failed)
 }
 
-/// A value that depends on the row, as a tensor of the island.
-fn input_port(builder: &mut Builder, node: &Node, name: &str, fact: &Fact) -> Result<(InputPort, Vec<ColumnId>)> {
-    let (port, columns) = match fact {
-        Fact::Packed(packed) => {
-            let (data_type, shape) = (packed.data_type.clone(), packed.shape.clone());
-            (Port { data_type, shape, batch: packed.batch, packed: true }, vec![packed.column])
+/// What an evaluator's graph is given from outside.
+#[derive(Default)]
+struct Given<'f> {
+    graph: Graph,
+    ports: Vec<Port>,
+    columns: Vec<ColumnId>,
+    /// Shapes with the number of rows in them.
+    shapes: Vec<(String, &'f Dims)>,
+}
+
+/// Begins names that no file has.
+const OWN: char = '\0';
+
+impl<'f> Given<'f> {
+    fn add(&mut self, builder: &mut Builder, node: &Node, name: &str, fact: &'f Fact) -> Result<()> {
+        match fact {
+            Fact::Constant(tensor) => {
+                let tensor = foretell_tensors::Tensor::try_new(tensor.shape.clone(), data_of(&tensor.values)?);
+                let tensor = tensor.map_err(|fault| Error::Internal(format!("the constant `{name}`: {fault}")))?;
+                self.graph.constants.push((name.to_string(), Value::from(tensor)));
+            }
+            Fact::Dims(dims) => self.shapes.push((name.to_string(), dims)),
+            Fact::Sequence(items) if !items.is_empty() => {
+                let names: Vec<String> = (0..items.len()).map(|at| format!("{OWN}{name} {at}")).collect();
+                for (name, item) in names.iter().zip(items) {
+                    self.add(builder, node, name, item)?;
+                }
+                self.compute("SequenceConstruct", names, name, []);
+            }
+            other => {
+                let (port, columns) = port_of(builder, node, other)?;
+                self.graph.inputs.push(name.to_string());
+                self.ports.push(port);
+                self.columns.extend(columns);
+            }
         }
-        other => {
-            let block = builder.block(node, other)?;
-            let batch = block.batch.ok_or_else(|| node.unsupported("a constant that is a column"))?;
-            (Port { data_type: block.data_type, shape: block.shape, batch, packed: false }, block.columns)
+        Ok(())
+    }
+
+    /// The shapes with the number of rows in them, which the graph finds in one of its inputs.
+    fn add_shapes(&mut self, node: &Node) -> Result<()> {
+        let shapes = std::mem::take(&mut self.shapes);
+        if shapes.is_empty() {
+            return Ok(());
         }
-    };
-    let element = element_of(&port.data_type)
-        .ok_or_else(|| node.unsupported(format!("tensor operators over {} values", port.data_type)))?;
-    Ok((InputPort { name: name.to_string(), element: element as i32, port }, columns))
+        let (Some(port), Some(input)) = (self.ports.first(), self.graph.inputs.first().cloned()) else {
+            return Err(node.unsupported("it computes with the number of rows"));
+        };
+        let batch = port.batch as i64;
+        let rows = format!("{OWN}rows");
+        self.compute("Shape", vec![input], &rows, [("start", batch), ("end", batch + 1)]);
+        for (name, dims) in shapes {
+            if dims.scalar {
+                self.compute("Squeeze", vec![rows.clone()], &name, []);
+                continue;
+            }
+            let mut parts = Vec::with_capacity(dims.values.len());
+            for (at, dim) in dims.values.iter().enumerate() {
+                parts.push(match dim {
+                    Dim::Batch => rows.clone(),
+                    Dim::Known(extent) => {
+                        let part = format!("{OWN}{name} {at}");
+                        let extent = foretell_tensors::Tensor::vector(vec![*extent]);
+                        self.graph.constants.push((part.clone(), extent.into()));
+                        part
+                    }
+                });
+            }
+            self.compute("Concat", parts, &name, [("axis", 0)]);
+        }
+        Ok(())
+    }
+
+    /// Adds a node of the graph's own.
+    fn compute<const N: usize>(&mut self, op: &str, inputs: Vec<String>, output: &str, attributes: [(&str, i64); N]) {
+        let attributes = attributes.map(|(name, value)| (name.to_string(), Attribute::Int(value)));
+        self.graph.nodes.push(foretell_tensors::Node {
+            op_type: op.to_string(),
+            opset: OWN_OPSET,
+            inputs,
+            outputs: vec![output.to_string()],
+            attributes: HashMap::from(attributes),
+            ..foretell_tensors::Node::default()
+        });
+    }
+}
+
+/// The operator set of nodes that a graph gets besides those of the file.
+const OWN_OPSET: i64 = 15;
+
+/// The step of an island; its columns are given out one port after the other.
+struct Emitted {
+    ports: std::vec::IntoIter<Port>,
+    columns: std::vec::IntoIter<ColumnId>,
+}
+
+impl Emitted {
+    fn new(builder: &mut Builder, node: &Node, island: Option<Arc<Island>>, columns: Vec<ColumnId>) -> Result<Self> {
+        let Some(island) = island else {
+            return Ok(Self { ports: Vec::new().into_iter(), columns: Vec::new().into_iter() });
+        };
+        let ports = island.outputs().to_vec();
+        let types = ports.iter().map(Port::column_types).collect::<Result<Vec<_>>>()?.concat();
+        let columns = builder.push(node, Op::Island(island), columns, types)?;
+        Ok(Self { ports: ports.into_iter(), columns: columns.into_iter() })
+    }
+
+    /// What is known about the next output.
+    fn fact(&mut self, output: Output) -> Result<Fact> {
+        Ok(match output {
+            Output::Port => {
+                let port = self.ports.next();
+                let port = port.ok_or_else(|| Error::Internal("an island with too few results".to_string()))?;
+                let columns: Vec<ColumnId> = self.columns.by_ref().take(port.columns()).collect();
+                let Port { data_type, shape, batch, packed } = port;
+                match (packed, &columns[..]) {
+                    (true, &[column]) => Fact::Packed(Packed { data_type, shape, batch, column }),
+                    _ => Fact::Block(Block { data_type, shape, batch: Some(batch), columns }),
+                }
+            }
+            Output::Sequence(items) => {
+                Fact::Sequence(items.into_iter().map(|item| self.fact(item)).collect::<Result<_>>()?)
+            }
+            Output::Constant(tensor) => {
+                let shape = tensor.shape().to_vec();
+                Fact::Constant(Tensor { shape, values: array(tensor.into_data())? })
+            }
+            Output::Rows { values, scalar } => {
+                let values = values.into_iter().map(|value| value.map_or(Dim::Batch, Dim::Known)).collect();
+                Dims { values, scalar }.into_fact()
+            }
+        })
+    }
+}
+
+/// A value that depends on the row, as a tensor of an island, and its columns.
+fn port_of(builder: &mut Builder, node: &Node, fact: &Fact) -> Result<(Port, Vec<ColumnId>)> {
+    if let Fact::Packed(Packed { data_type, shape, batch, column }) = fact {
+        let port = Port { data_type: data_type.clone(), shape: shape.clone(), batch: *batch, packed: true };
+        return Ok((port, vec![*column]));
+    }
+    let block = builder.block(node, fact)?;
+    let batch = block.batch.ok_or_else(|| node.unsupported("a constant that is a column"))?;
+    Ok((Port { data_type: block.data_type, shape: block.shape, batch, packed: false }, block.columns))
 }
 
 fn element_of(data_type: &DataType) -> Option<Element> {
@@ -159,59 +515,4 @@ fn tensor_proto(node: &Node, name: &str, tensor: &Tensor) -> Result<TensorProto>
     let element = element.ok_or_else(|| node.unsupported("tensor operators over text"))?;
     proto.data_type = element as i32;
     Ok(proto)
-}
-
-/// A shape with the number of rows in it: a Reshape finds that number itself, an Expand has it already.
-fn concrete_shape(node: &Node, graph: &GraphProto, positions: &[usize], name: &str, dims: &[Dim]) -> Result<Vec<i64>> {
-    let readers: Vec<_> = positions
-        .iter()
-        .map(|&at| &graph.node[at])
-        .filter(|reader| reader.input.iter().any(|input| input == name))
-        .collect();
-    let replacement = match readers.iter().map(|reader| reader.op_type.as_str()).collect::<HashSet<_>>() {
-        ops if ops.len() == 1 && ops.contains("Reshape") => -1,
-        ops if ops.len() == 1 && ops.contains("Expand") => 1,
-        _ => return Err(node.unsupported("tensor operators that compute with the number of rows")),
-    };
-    if dims.iter().filter(|dim| matches!(dim, Dim::Batch | Dim::Known(-1))).count() > 1 && replacement == -1 {
-        return Err(node.unsupported("a shape with two open dimensions"));
-    }
-    Ok(dims.iter().map(|dim| if let Dim::Known(extent) = dim { *extent } else { replacement }).collect())
-}
-
-/// Names that nodes at these positions read and none of them writes.
-fn names_from_outside<'g>(graph: &'g GraphProto, positions: &[usize]) -> Vec<&'g str> {
-    let written = names_written(graph, positions);
-    let mut seen = HashSet::new();
-    let read = positions.iter().flat_map(|&position| names_read(&graph.node[position]));
-    read.filter(|name| !written.contains(name) && seen.insert(*name)).collect()
-}
-
-/// Names that nodes at these positions write and others read, or the model returns.
-fn names_read_outside<'g>(graph: &'g GraphProto, positions: &[usize]) -> Vec<&'g str> {
-    let inside: HashSet<usize> = positions.iter().copied().collect();
-    let others = (0..graph.node.len()).filter(|position| !inside.contains(position));
-    let mut read: HashSet<&str> = others.flat_map(|position| names_read(&graph.node[position])).collect();
-    read.extend(graph.output.iter().map(|output| output.name.as_str()));
-    let written = positions.iter().flat_map(|&position| graph.node[position].output.iter().map(String::as_str));
-    written.filter(|name| !name.is_empty() && read.contains(name)).collect()
-}
-
-fn names_written<'g>(graph: &'g GraphProto, positions: &[usize]) -> HashSet<&'g str> {
-    positions.iter().flat_map(|&position| graph.node[position].output.iter().map(String::as_str)).collect()
-}
-
-/// The operators of an island, for messages.
-fn describe(graph: &GraphProto, positions: &[usize]) -> String {
-    const SHOWN: usize = 6;
-    let names = positions.iter().take(SHOWN).map(|&position| {
-        let node = &graph.node[position];
-        let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
-        format!("{} (`{name}`)", node.op_type)
-    });
-    let mut text = names.collect::<Vec<_>>().join(", ");
-    if positions.len() > SHOWN {
-        text.push_str(&format!(" and {} more", positions.len() - SHOWN));
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! The reader of ONNX files: a protobuf graph becomes a program over columns.
 //!
-//! [`decode`] checks the bytes, [`graph`] sorts the nodes, [`inputs`] finds the features, [`lower`] walks the nodes with
+//! [`decode`] checks the bytes, [`functions`] puts local functions in place, [`graph`] sorts the nodes, [`inputs`] finds the features, [`lower`] walks the nodes with
 //! what is known about each value ([`fact`]), and [`interface`] says what the model is for. Shapes are static but for the
 //! batch: the first dimension of every input is the number of rows, whatever the file declares for it. Where that is not
 //! enough, since lists have any length or rows depend on each other, the graph runs as a whole ([`network`]).
@@ -9,6 +9,7 @@ mod builder;
 mod decode;
 mod external;
 mod fact;
+mod functions;
 mod graph;
 mod inputs;
 mod interface;
@@ -19,6 +20,7 @@ mod network;
 mod node;
 mod nulls;
 mod ops;
+mod opsets;
 mod scan;
 mod tensor;
 mod tensor_graph;
@@ -54,18 +56,19 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     // The converters of LightGBM and XGBoost, and CatBoost; all train with missing values and find a branch for them.
     let knowing = ["onnxmltools", CATBOOST];
     let producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
+    let (model, opsets) = functions::inlined(bytes, model, limits)?;
     let new_builder = || Builder { map_inputs: map_inputs.clone(), producer_knows_missing, ..Builder::new(limits) };
     let mut builder = new_builder();
+    let whole = |builder: &mut Builder| network::lower_network(builder, &model, &opsets, options, bytes.len());
     let lowered = match network::is_needed(&builder, &model, options)? {
-        true => network::lower_network(&mut builder, &model, options, bytes.len())?,
-        false => match lower::lower_model(&mut builder, &model, options) {
+        true => whole(&mut builder)?,
+        false => match lower::lower_model(&mut builder, &model, &opsets, options) {
             Ok(lowered) => lowered,
             Err(error) => {
                 let may_help = network::may_help(&builder, &error);
                 builder = new_builder();
-                let whole = may_help.then(|| network::lower_network(&mut builder, &model, options, bytes.len()));
                 // The first error is the one that names what the columns lack.
-                whole.and_then(Result::ok).ok_or(error)?
+                may_help.then(|| whole(&mut builder)).and_then(Result::ok).ok_or(error)?
             }
         },
     };

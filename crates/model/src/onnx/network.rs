@@ -9,8 +9,9 @@ use super::builder::Builder;
 use super::decode::malformed;
 use super::fact::{Block, Fact, Packed, Ragged};
 use super::inputs::{Declared, Inputs, add_inputs, declared_inputs};
-use super::lower::{Lowered, Opsets};
+use super::lower::Lowered;
 use super::node::Node;
+use super::opsets::Opsets;
 use super::tensor_graph::GraphReader;
 use crate::error::{Error, Result};
 use crate::model::LoadOptions;
@@ -52,13 +53,14 @@ fn main_graph(model: &ModelProto) -> Result<&GraphProto> {
 pub(crate) fn lower_network(
     builder: &mut Builder,
     model: &ModelProto,
+    opsets: &Opsets,
     options: &LoadOptions,
     file_bytes: usize,
 ) -> Result<Lowered> {
     let graph = main_graph(model)?;
     let limits = &options.limits;
     let declared = declared_inputs(graph, &builder.map_inputs, options)?;
-    let reader = GraphReader { opsets: &Opsets::new(model), limits };
+    let reader = GraphReader { opsets, limits };
     let program = Program::new(reader.graph(graph, &|_| false)?).map_err(|error| Error::tensors("", error))?;
     let program = TensorProgram::new(program, limits.budget());
     let inputs = network_inputs(&declared)?;

@@ -10,8 +10,9 @@ use tract_onnx::pb::{
 };
 
 use super::decode::{check_volume, decode, malformed};
+use super::functions::inlined;
 use super::graph::sorted_nodes;
-use super::lower::Opsets;
+use super::opsets::Opsets;
 use super::tensor::read_island_tensor;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -30,9 +31,9 @@ impl TensorModel {
     /// # Errors
     /// When the bytes are no model, it has an operator that is no tensor operator of foretell, or it exceeds the limits.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let model = decode(bytes, limits)?;
+        let (model, opsets) = inlined(bytes, decode(bytes, limits)?, limits)?;
         let graph = model.graph.as_ref().ok_or_else(|| malformed("a model without a graph"))?;
-        let reader = GraphReader { opsets: &Opsets::new(&model), limits };
+        let reader = GraphReader { opsets: &opsets, limits };
         let graph = reader.graph(graph, &|_| false)?;
         let program = Program::new(graph).map_err(|error| Error::tensors("", error))?;
         Ok(Self { program, budget: limits.budget() })
@@ -97,7 +98,7 @@ impl GraphReader<'_> {
             name: node.name.clone(),
             domain: if node.domain == "ai.onnx" { String::new() } else { node.domain.clone() },
             op_type: node.op_type.clone(),
-            opset: self.opsets.of(&node.domain),
+            opset: self.opsets.of(node),
             inputs: node.input.clone(),
             outputs: node.output.clone(),
             attributes,

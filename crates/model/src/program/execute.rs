@@ -61,9 +61,14 @@ impl Plan {
         Self { wanted: wanted.to_vec(), inputs, steps, chunk_rows, row_bytes }
     }
 
+    /// Bytes that the columns of one row take where most are alive.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        self.row_bytes as u64
+    }
+
     /// Bytes that the columns of one chunk take where most are alive, without what tract takes for itself.
     pub(crate) fn bytes_max(&self) -> u64 {
-        (self.row_bytes as u64).saturating_mul(self.chunk_rows as u64)
+        self.row_bytes().saturating_mul(self.chunk_rows as u64)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use foretell_model::{DeclaredFeature, Error, Limits, LoadOptions, Model};
 use insta::assert_snapshot;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+use tract_onnx::pb::{FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 use crate::files::{encode, float_tensor, graph, int, int_tensor, ints, model, node, texts, tree};
 
@@ -128,7 +128,41 @@ fn small_files_that_ask_for_much() {
 #[test]
 fn an_island_that_tract_refuses() {
     let kernel = float_tensor("k", &[1, 1, 3, 3], &[1.0; 9]);
-    assert_snapshot!(refusal(&of(vec![node("Conv", &["x", "k"], "y", vec![])], vec![kernel])), @r#"tensor operators Conv (`conv`) failed in tract: Failed analyse for node #2 "conv" ConvHir"#);
+    assert_snapshot!(refusal(&of(vec![node("Conv", &["x", "k"], "y", vec![])], vec![kernel])), @"tensor operators Conv (`conv`) failed: operator `ai.onnx.Conv` (node `conv`, opset 18): weights of shape [1, 1, 3, 3] for a value of shape [1, 2]");
+}
+
+#[test]
+fn rows_that_depend_on_each_other() {
+    let one = |op_type: &str, attributes| refusal(&of(vec![node(op_type, &["x"], "y", attributes)], vec![]));
+    assert_snapshot!(one("Softmax", vec![int("axis", 0)]), @"operator `ai.onnx.Softmax` (node `softmax`, opset 18) is not supported: it mixes rows: it works along the batch of [N, 2]");
+    assert_snapshot!(one("NonZero", vec![]), @"operator `ai.onnx.NonZero` (node `nonzero`, opset 18) is not supported: `y` has no dimension that follows the number of rows");
+    assert_snapshot!(one("ReduceSum", vec![]), @"operator `ai.onnx.ReduceSum` (node `reducesum`, opset 18) is not supported: it mixes rows: it works along the batch of [N, 2]");
+}
+
+#[test]
+fn broken_functions() {
+    let opset = |domain: &str, version| OperatorSetIdProto { domain: domain.to_string(), version };
+    let function = |body: Vec<NodeProto>| FunctionProto {
+        name: Some("F".to_string()),
+        domain: Some("local".to_string()),
+        input: vec!["a".to_string()],
+        output: vec!["b".to_string()],
+        node: body,
+        opset_import: vec![opset("", 18), opset("local", 1)],
+        ..FunctionProto::default()
+    };
+    let with = |functions: Vec<FunctionProto>, inputs: &[&str]| {
+        let mut file = model(2, vec![node("local.F", inputs, "y", vec![])], vec![]);
+        file.functions = functions;
+        file.opset_import.push(opset("local", 1));
+        refusal(&encode(&file))
+    };
+    let relu = || function(vec![node("Relu", &["a"], "b", vec![])]);
+    assert_snapshot!(with(vec![relu(), relu()], &["x"]), @"not a valid ONNX model: function `local.F` is there twice");
+    assert_snapshot!(with(vec![relu()], &["x", "x"]), @"not a valid ONNX model: function `local.F` (node `f`) takes 1 values and gives 1, it is called with 2 and 1");
+    assert_snapshot!(with(vec![function(vec![])], &["x"]), @"not a valid ONNX model: function `local.F` (node `f`): nothing writes its output `b`");
+    assert_snapshot!(with(vec![function(vec![node("local.F", &["a"], "b", vec![])])], &["x"]), @"not a valid ONNX model: a function calls itself: `local.F` calls `local.F`; ONNX has no recursion");
+    assert_snapshot!(with(vec![function(vec![node("Frobnicate", &["a"], "b", vec![])])], &["x"]), @"operator `ai.onnx.Frobnicate` (node `F#1/frobnicate`, opset 18) is not supported");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod external;
 mod fixtures;
 mod folder;
 mod hostile;
+mod islands;
 mod lightgbm;
 mod operators;
 mod properties;

@@ -33,6 +33,11 @@ fn every_attribute_of_ai_onnx_ml_means_what_it_means_to_onnxruntime() {
     check_file("ml_attributes");
 }
 
+#[test]
+fn what_the_evaluator_computes_is_what_onnxruntime_does() {
+    check_file("engines");
+}
+
 /// Checks every case of a file, and prints those whose answers are not equal to the bit.
 fn check_file(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.json.gz"));

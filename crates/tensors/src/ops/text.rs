@@ -90,8 +90,8 @@ fn string_normalizer(call: &Call) -> Outcome<Vec<Value>> {
         ref other => return Err(Fault::invalid(format!("a value of shape {other:?}; it takes [C] or [1, C]"))),
     };
     let change: fn(&str) -> String = match call.text("case_change_action", "NONE")? {
-        "LOWER" => str::to_lowercase,
-        "UPPER" => str::to_uppercase,
+        "LOWER" => |text| text.chars().map(|letter| alone(letter, letter.to_lowercase())).collect(),
+        "UPPER" => |text| text.chars().map(|letter| alone(letter, letter.to_uppercase())).collect(),
         "NONE" => str::to_string,
         other => return Err(Fault::invalid(format!("attribute `case_change_action` is `{other}`"))),
     };
@@ -106,6 +106,14 @@ fn string_normalizer(call: &Call) -> Outcome<Vec<Value>> {
     }
     let shape = if as_row { vec![1, kept.len()] } else { vec![kept.len()] };
     one(Tensor::new(shape, kept))
+}
+
+/// The other case of a letter where that is one letter: ONNX Runtime changes one at a time and leaves `ß` as it is.
+fn alone(letter: char, mut changed: impl Iterator<Item = char>) -> char {
+    match (changed.next(), changed.next()) {
+        (Some(other), None) => other,
+        _ => letter,
+    }
 }
 
 fn string_split(call: &Call) -> Outcome<Vec<Value>> {

@@ -106,7 +106,7 @@ pub(crate) enum Op {
     Pack,
     /// 1→k: the columns of a `FixedSizeList`.
     Unpack,
-    /// k→m: general tensor operators, run by tract.
+    /// k→m: general tensor operators, run by tract or the tensor evaluator.
     Island(Arc<crate::island::Island>),
     /// k→m: a graph of tensor operators as a whole.
     Network(Arc<crate::network::Network>),
@@ -305,7 +305,7 @@ impl Op {
             Self::Label(rule) => Ok(vec![rule.run(inputs, failures)?]),
             Self::Pack => Ok(vec![pack::pack(inputs)?]),
             Self::Unpack => pack::unpack(one(inputs)?),
-            Self::Island(island) => island.run(inputs, rows),
+            Self::Island(island) => island.run(inputs, rows, failures),
             Self::Network(network) => network.run(inputs, rows, failures),
         }
     }
@@ -319,7 +319,8 @@ impl Op {
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
             Self::Label(rule) => rule.choice == LabelChoice::ArgMaxOfScored,
-            Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } | Self::Network(_) => true,
+            Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
+            Self::Island(_) | Self::Network(_) => true,
             _ => false,
         }
     }

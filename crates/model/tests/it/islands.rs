@@ -1,0 +1,105 @@
+//! Islands: who computes them, what NULL and rows that cannot be computed give, and batches that a file fixes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, StringArray};
+use arrow::datatypes::Float32Type;
+use foretell_model::{Answer, Error, LoadOptions, Model, OnRefusedRow};
+use tract_onnx::pb::TensorProto;
+use tract_onnx::pb::tensor_proto::DataType as Element;
+
+use crate::files::{encode, float, float_tensor, input, int, int_tensor, model, node};
+
+/// Text with a suffix, as a number.
+fn suffixed_number() -> Model {
+    let suffix = TensorProto {
+        name: "suffix".to_string(),
+        data_type: Element::String as i32,
+        string_data: vec![b"5".to_vec()],
+        ..TensorProto::default()
+    };
+    let nodes = vec![
+        node("StringConcat", &["x", "suffix"], "t", vec![]),
+        node("Cast", &["t"], "y", vec![int("to", Element::Float as i64)]),
+    ];
+    let mut file = model(1, nodes, vec![suffix]);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::String, &[None, Some(1)])];
+    load(&encode(&file))
+}
+
+fn load(bytes: &[u8]) -> Model {
+    Model::from_bytes(bytes, &LoadOptions::default()).expect("a sound model")
+}
+
+fn predictions(model: &Model, features: &[ArrayRef], refused: OnRefusedRow) -> Result<Vec<Option<f32>>, Error> {
+    let answers = model.run(features, features[0].len(), &[Answer::Prediction], refused)?;
+    Ok(answers[0].as_primitive::<Float32Type>().iter().collect())
+}
+
+#[test]
+fn a_row_that_an_island_cannot_compute_is_refused_alone() {
+    let model = suffixed_number();
+    assert_eq!(model.backend(), "tensors");
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("1."), Some("one"), None, Some("2"), Some("?")]));
+    let answers = predictions(&model, &[Arc::clone(&texts)], OnRefusedRow::Null).expect("rows");
+    assert_eq!(answers, [Some(1.5), None, None, Some(25.0), None]);
+    let error = predictions(&model, &[texts], OnRefusedRow::Fail).expect_err("a text is no number");
+    assert!(matches!(error, Error::Row { row: 1, .. }), "{error}");
+}
+
+#[test]
+fn an_empty_batch_and_one_of_nulls_have_the_answers_type() {
+    let model = suffixed_number();
+    for texts in [vec![], vec![None::<&str>, None]] {
+        let rows = texts.len();
+        let texts: ArrayRef = Arc::new(StringArray::from(texts));
+        assert_eq!(predictions(&model, &[texts], OnRefusedRow::Fail).expect("rows"), vec![None; rows]);
+    }
+}
+
+#[test]
+fn the_evaluator_computes_what_tract_mistreats() {
+    let alpha = 0.5;
+    let file = encode(&model(1, vec![node("Celu", &["x"], "y", vec![float("alpha", alpha)])], vec![]));
+    let model = load(&file);
+    assert_eq!(model.backend(), "tensors");
+    let numbers: ArrayRef = Arc::new(Float32Array::from(vec![-1.0, 2.0]));
+    let answers = predictions(&model, &[numbers], OnRefusedRow::Fail).expect("rows");
+    // As the text of ONNX has it.
+    let expected = alpha * ((-1.0_f32 / alpha).exp() - 1.0);
+    assert!((answers[0].expect("a number") - expected).abs() < 1e-6, "{answers:?}");
+    assert_eq!(answers[1], Some(2.0));
+}
+
+#[test]
+fn a_batch_that_the_file_fixes_is_filled_up() {
+    // The sum over a dimension that the file says is the first of a batch of one.
+    let nodes = vec![
+        node("Reshape", &["x", "flat"], "f", vec![]),
+        node("CumSum", &["f", "axis"], "c", vec![]),
+        node("Reshape", &["c", "back"], "d", vec![]),
+        node("ReduceMax", &["d", "one"], "y", vec![int("keepdims", 0)]),
+    ];
+    let constants = vec![
+        int_tensor("flat", &[1], &[3]),
+        int_tensor("axis", &[], &[0]),
+        int_tensor("back", &[2], &[1, 3]),
+        int_tensor("one", &[1], &[1]),
+    ];
+    let mut file = model(3, nodes, constants);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[Some(1), Some(3)])];
+    let model = load(&encode(&file));
+    let column = |values: &[f32]| Arc::new(Float32Array::from(values.to_vec())) as ArrayRef;
+    let features = [column(&[1.0, 4.0]), column(&[2.0, -1.0]), column(&[3.0, -1.0])];
+    let answers = predictions(&model, &features, OnRefusedRow::Fail).expect("rows");
+    assert_eq!(answers, [Some(6.0), Some(4.0)]);
+}
+
+#[test]
+fn the_plan_tells_who_computes() {
+    let weights = float_tensor("w", &[2], &[0.5, 2.0]);
+    let nodes = vec![node("Mul", &["x", "w"], "m", vec![]), node("Celu", &["m"], "y", vec![float("alpha", 0.5)])];
+    let model = load(&encode(&model(2, nodes, vec![weights])));
+    let backends: Vec<&str> = model.describe().iter().map(|line| line.backend).collect();
+    assert_eq!((model.backend(), backends), ("native + tensors", vec!["native", "tensors"]));
+}

@@ -2,8 +2,10 @@
 //!
 //! A [`Graph`] of [`Node`]s over named [`Value`]s is compiled to a [`Program`], which any number of threads run. Every
 //! operator of ai.onnx is there, in each of its versions, but for those that draw random numbers, train or decode pictures,
-//! and the operators of com.microsoft that exporters write. Numbers are those of ONNX Runtime where the text of ONNX leaves
-//! room. Sums run in a fixed order, so that what is computed for one row does not depend on the rows beside it.
+//! and the operators of com.microsoft that ONNX Runtime's optimiser and quantiser and the exporters write. Numbers are those
+//! of ONNX Runtime where the text of ONNX leaves room. Sums run in a fixed order, so that what is computed for one row does
+//! not depend on the rows beside it, unless the operator means it: `DynamicQuantizeLinear`, `DynamicQuantizeMatMul` and
+//! `DynamicQuantizeLSTM` choose one scale for all rows they are given, `BatchNormalization` with `training_mode` one mean.
 //!
 //! Nothing here knows files, Arrow or SQL; a graph may come from a stranger, so that shapes are checked before memory is
 //! taken, and bytes and work are counted while it runs.

@@ -123,6 +123,9 @@ fn soften<T: Number>(values: &mut [T], cap: f64, round: fn(f64) -> f64) {
     }
 }
 
+/// More keys than there can be.
+const LENGTH_MAX: i64 = 1 << 48;
+
 /// A mask that is given.
 struct Mask<T> {
     values: Vec<T>,
@@ -146,7 +149,11 @@ struct Bias<T> {
 
 impl<T: Number> Bias<T> {
     fn new(call: &Call, scores: &Heads<T>, past: usize) -> Outcome<Self> {
+        call.meter.room(scores.batch, size_of::<i64>())?;
+        // Beyond any number of keys a length means the same.
         let lengths = call.maybe_integers(6)?;
+        let lengths: Option<Vec<i64>> =
+            lengths.map(|lengths| lengths.into_iter().map(|length| length.clamp(-LENGTH_MAX, LENGTH_MAX)).collect());
         if lengths.as_ref().is_some_and(|lengths| lengths.len() != scores.batch) {
             return Err(Fault::invalid(format!("input 6 needs {} lengths", scores.batch)));
         }
@@ -295,8 +302,8 @@ pub(super) fn rotated(call: &Call, caches: [&Tensor; 2], positions: Option<&[i64
         };
         let half = turned / 2;
         let misfit = || Fault::invalid(format!("{:?} turned by {:?}", all.shape(), caches[0].shape()));
-        let fits = |cache: &Tensor| cache.shape().last() == Some(&half) && half > 0;
-        if turned > all.columns || !turned.is_multiple_of(2) || !caches.iter().all(|cache| fits(cache)) {
+        let fits = caches[0].shape() == caches[1].shape() && caches[0].shape().last() == Some(&half) && half > 0;
+        if turned > all.columns || !turned.is_multiple_of(2) || !fits {
             return Err(misfit());
         }
         let entries = caches[0].len() / half;
@@ -305,12 +312,14 @@ pub(super) fn rotated(call: &Call, caches: [&Tensor; 2], positions: Option<&[i64
             None => Err(misfit()),
             // One position for all parts is that of the first row.
             Some(&[first]) if all.batch * all.rows != 1 => shape::index(first.saturating_add(row as i64), entries),
-            Some(positions) => {
-                let position = positions.get(part * all.rows + row).ok_or_else(misfit)?;
-                shape::index(*position, entries)
+            Some(positions) if positions.len() == all.batch * all.rows => {
+                shape::index(positions[part * all.rows + row], entries)
             }
+            Some(_) => Err(misfit()),
         };
-        let mut angles = Vec::with_capacity(all.batch * all.rows);
+        let count = shape::volume(&[all.batch, all.rows])?;
+        call.meter.room(count, size_of::<usize>())?;
+        let mut angles = Vec::with_capacity(count);
         for part in 0..all.batch {
             for row in 0..all.rows {
                 angles.push(row_of(part, row)?);

@@ -43,15 +43,16 @@ impl Shapes {
         let (groups, bends) = (count("group")?, count("offset_group")?);
         let window = Window::new(call, &[height, width], vec![rows, columns])?;
         let outputs = window.outputs(&[height, width], false)?;
-        let cells = rows * columns;
+        let cells = shape::volume(&[rows, columns])?;
         let fits = groups > 0
             && bends > 0
             && per_group.checked_mul(groups) == Some(channels)
             && filters.is_multiple_of(groups)
-            && channels.is_multiple_of(bends)
-            && offsets == [batch, bends * cells * 2, outputs[0], outputs[1]];
+            && channels.is_multiple_of(bends);
+        let bent = shape::volume(&[bends, cells, 2])?;
+        let fits = fits && offsets == [batch, bent, outputs[0], outputs[1]];
         let masked = call.maybe_tensor(4)?.map(Tensor::shape);
-        if !fits || masked.is_some_and(|mask| mask != [batch, bends * cells, outputs[0], outputs[1]]) {
+        if !fits || masked.is_some_and(|mask| mask != [batch, bent / 2, outputs[0], outputs[1]]) {
             return Err(misfit());
         }
         let (image, outputs) = ([height, width], [outputs[0], outputs[1]]);

@@ -40,7 +40,8 @@ impl<T: Number> Heads<T> {
         call.meter.room(values.len(), T::TYPE.width())?;
         call.meter.work(values.len() as u64)?;
         let mut sorted = Vec::with_capacity(values.len());
-        for part in 0..batch {
+        let parts = if values.is_empty() { 0 } else { batch };
+        for part in 0..parts {
             for head in 0..heads {
                 for row in 0..rows {
                     sorted.extend_from_slice(&values[((part * rows + row) * heads + head) * columns..][..columns]);
@@ -71,12 +72,13 @@ impl<T: Number> Heads<T> {
             let message = format!("{:?} cannot follow {:?} along axis 2", more.shape(), self.shape());
             return Err(Fault::invalid(message));
         }
-        let rows = self.rows + more.rows;
+        let rows = self.rows.saturating_add(more.rows);
         let count = shape::volume(&[self.batch, self.heads, rows, self.columns])?;
         call.meter.room(count, T::TYPE.width())?;
         let (first, second) = (self.rows * self.columns, more.rows * more.columns);
         let mut values = Vec::with_capacity(count);
-        for matrix in 0..self.batch * self.heads {
+        let matrices = if count == 0 { 0 } else { self.batch * self.heads };
+        for matrix in 0..matrices {
             values.extend_from_slice(&self.values[matrix * first..][..first]);
             values.extend_from_slice(&more.values[matrix * second..][..second]);
         }

@@ -14,6 +14,7 @@ mod heads;
 mod linear_attention;
 mod logic;
 mod loss;
+mod microsoft;
 mod movement;
 mod norm;
 mod pad;
@@ -148,6 +149,7 @@ pub fn is_known(domain: &str, op_type: &str) -> bool {
 pub(crate) fn find(domain: &str, op_type: &str) -> Outcome<Operator> {
     let found = match domain {
         "" => general(op_type),
+        "com.microsoft" => microsoft::find(op_type),
         _ => None,
     };
     found.ok_or_else(|| Fault::unsupported(refusal(domain, op_type)))

@@ -17,7 +17,8 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
         "LRN" => single(lrn),
         "LpNormalization" => single(lp_normalization),
         "MeanVarianceNormalization" => single(mean_variance_normalization),
-        "RMSNormalization" => single(rms_normalization),
+        // ONNX Runtime writes the second name, in the domain of ONNX.
+        "RMSNormalization" | "SimplifiedLayerNormalization" => single(rms_normalization),
         _ => return None,
     })
 }

@@ -121,7 +121,7 @@ fn quantize_linear(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 /// Quotients plus zero points in a type of few bits: integers rounded to even and cut to their range.
-fn rounded(placed: impl Iterator<Item = (f32, f32)>, to: ElementType, saturate: bool) -> Outcome<Data> {
+pub(super) fn rounded(placed: impl Iterator<Item = (f32, f32)>, to: ElementType, saturate: bool) -> Outcome<Data> {
     let integer =
         |(quotient, zero): (f32, f32), low: f32, high: f32| (quotient.round_ties_even() + zero).clamp(low, high);
     macro_rules! integers {
@@ -175,17 +175,22 @@ fn dequantize_linear(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 /// Chooses scale and zero point so that the numbers, and zero, just fit.
-fn dynamic_quantize_linear(call: &Call) -> Outcome<Vec<Value>> {
+pub(super) fn dynamic_quantize_linear(call: &Call) -> Outcome<Vec<Value>> {
     let input = call.tensor(0)?;
     let values = call.elements::<f32>(0)?;
     call.room_for(input.shape(), ElementType::U8)?;
-    let low = values.iter().copied().fold(0.0, f32::min);
-    let high = values.iter().copied().fold(0.0, f32::max);
-    let scale = if low == high { 1.0 } else { (high - low) / 255.0 };
-    let zero = (-low / scale).clamp(0.0, 255.0).round_ties_even();
+    let (scale, zero) = fitting(values);
     let data = rounded(values.iter().map(|value| (value / scale, zero)), ElementType::U8, true)?;
     let quantised = Tensor::of(input.shape().to_vec(), data);
     Ok(vec![quantised.into(), Tensor::scalar(scale).into(), Tensor::scalar(zero as u8).into()])
+}
+
+/// The scale and the zero point with which numbers, and zero, just fit into 8 bits.
+pub(super) fn fitting(values: &[f32]) -> (f32, f32) {
+    let low = values.iter().copied().fold(0.0, f32::min);
+    let high = values.iter().copied().fold(0.0, f32::max);
+    let scale = if low == high { 1.0 } else { (high - low) / 255.0 };
+    (scale, (-low / scale).clamp(0.0, 255.0).round_ties_even())
 }
 
 /// One number of a scale, or all of them.

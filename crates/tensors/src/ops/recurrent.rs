@@ -2,7 +2,8 @@
 //!
 //! A layer walks over the steps of all sequences of a batch together; what a row remembers depends on its own steps only.
 
-use super::product::{Extents, add_product};
+use super::product::{Extents, add_product, small_integers};
+use super::quant::{fitting, singles};
 use super::{Operator, one, single};
 use crate::call::{Call, wrong_type};
 use crate::error::{Fault, Outcome};
@@ -22,7 +23,7 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
 
 /// What a step computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cell {
+enum Cell {
     Rnn,
     Gru,
     Lstm,
@@ -137,7 +138,7 @@ impl Activation {
 }
 
 /// Adds the products of rows and weights to sums.
-pub(super) type Product<'a, T> = Box<dyn Fn(&[T], &mut [T]) -> Outcome<()> + 'a>;
+type Product<'a, T> = Box<dyn Fn(&[T], &mut [T]) -> Outcome<()> + 'a>;
 
 /// The product with the transpose of a matrix [rows, depth].
 fn dense<'a, T: Number>(call: &'a Call, matrix: &[T], depth: usize) -> Outcome<Product<'a, T>> {
@@ -166,9 +167,10 @@ struct Extent {
 }
 
 impl Extent {
-    fn new(call: &Call, cell: Cell) -> Outcome<Self> {
+    /// From the weights of the state, of shape [directions, gates × hidden, hidden].
+    fn new(call: &Call, cell: Cell, recurrence: &[usize]) -> Outcome<Self> {
         let batch_first = call.flag("layout", false)?;
-        let (input, recurrence) = (call.tensor(0)?.shape(), call.tensor(2)?.shape());
+        let input = call.tensor(0)?.shape();
         let (&[first, second, inputs], &[directions, rows, hidden]) = (input, recurrence) else {
             return Err(Fault::invalid(format!("a value of shape {input:?} and weights of shape {recurrence:?}")));
         };
@@ -247,9 +249,9 @@ fn part<T: Number>(call: &Call, index: usize, direction: usize, shape: &[usize])
 }
 
 /// The products with the weights of a layer's input and of its state, for one direction.
-pub(super) struct Weights<'a, T> {
-    pub(super) of_input: Product<'a, T>,
-    pub(super) of_state: Vec<Product<'a, T>>,
+struct Weights<'a, T> {
+    of_input: Product<'a, T>,
+    of_state: Vec<Product<'a, T>>,
 }
 
 impl<'a, T: Number> Weights<'a, T> {
@@ -290,7 +292,7 @@ impl<'a, T: Number> Direction<'a, T> {
             state_bias: state_bias.to_vec(),
             peepholes,
             activations: activations[direction * count..][..count].to_vec(),
-            clip: call.maybe_float("clip")?.map_or(f64::INFINITY, |clip| f64::from(clip.abs())),
+            clip: call.maybe_float("clip")?.map_or(f64::INFINITY, |clip| f64::from(clip.abs()).min(f64::INFINITY)),
             reset_after: call.flag("linear_before_reset", false)?,
             coupled: call.flag("input_forget", false)?,
         })
@@ -370,10 +372,69 @@ impl<'a, T: Number> Direction<'a, T> {
 
 fn layer(call: &Call, cell: Cell) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, cell: Cell, values: &[T]) -> Outcome<Vec<Value>> {
-        let extent = Extent::new(call, cell)?;
+        let extent = Extent::new(call, cell, call.tensor(2)?.shape())?;
         walk(call, cell, values, &extent, |direction| Weights::new(call, cell, &extent, direction))
     }
     by_real!(call.tensor(0)?.data(), values => typed(call, cell, values))
+}
+
+/// An LSTM of com.microsoft with quantised weights, [directions, depth, gates]. Its input is quantised as a whole, its state
+/// at each step, so that the rows of a batch share a scale.
+pub(super) fn dynamic_quantize_lstm(call: &Call) -> Outcome<Vec<Value>> {
+    let recurrence = call.tensor(2)?.shape();
+    let &[directions, hidden, gates] = recurrence else {
+        return Err(Fault::invalid(format!("weights of shape {recurrence:?}; they take [D, H, 4 × H]")));
+    };
+    let extent = Extent::new(call, Cell::Lstm, &[directions, gates, hidden])?;
+    let inputs = call.elements::<f32>(0)?;
+    if call.tensor(1)?.shape() != [directions, extent.inputs, gates] {
+        return Err(Fault::invalid(format!("weights of shape {:?} and {recurrence:?}", call.tensor(1)?.shape())));
+    }
+    let weights = |direction: usize| -> Outcome<Weights<'_, f32>> {
+        Ok(Weights {
+            of_input: coded(call, [1, 8, 9], direction, Some(fitting(inputs)))?,
+            of_state: vec![coded(call, [2, 10, 11], direction, None)?],
+        })
+    };
+    walk(call, Cell::Lstm, inputs, &extent, weights)
+}
+
+/// The product with quantised weights: inputs for them, their scales and their zero points. Rows are quantised to the scale
+/// and zero point that are given, or else to what fits them.
+fn coded<'a>(
+    call: &'a Call,
+    [weights, scale, zero]: [usize; 3],
+    direction: usize,
+    fixed: Option<(f32, f32)>,
+) -> Outcome<Product<'a, f32>> {
+    let tensor = call.tensor(weights)?;
+    let &[directions, depth, columns] = tensor.shape() else {
+        return Err(Fault::invalid(format!("weights of shape {:?}", tensor.shape())));
+    };
+    let own = |index: usize, count: usize| -> Outcome<std::ops::Range<usize>> {
+        let fits = count > 0 && count.is_multiple_of(directions) && [1, columns].contains(&(count / directions));
+        let length = count.checked_div(directions).unwrap_or(0);
+        let range = direction * length..(direction + 1) * length;
+        fits.then_some(range).ok_or_else(|| Fault::invalid(format!("input {index} has {count} numbers")))
+    };
+    call.meter.room(tensor.len(), size_of::<i32>())?;
+    let (scales, zeros) = (singles(call.tensor(scale)?)?, small_integers(call.tensor(zero)?)?);
+    let scales = scales[own(scale, scales.len())?].to_vec();
+    let zeros = &zeros[own(zero, zeros.len())?];
+    let codes = &small_integers(tensor)?[direction * depth * columns..][..depth * columns];
+    let codes: Vec<i32> = codes.iter().enumerate().map(|(at, code)| code - zeros[at % columns % zeros.len()]).collect();
+    Ok(Box::new(move |rows, sums| {
+        let (scale, zero) = fixed.unwrap_or_else(|| fitting(rows));
+        let code = |value: &f32| ((value / scale).round_ties_even() + zero).clamp(0.0, 255.0) as i32 - zero as i32;
+        let extents = Extents { rows: rows.len().checked_div(depth).unwrap_or(0), depth, columns };
+        call.meter.work(extents.work())?;
+        let mut products = call.filled(sums.len(), 0_i32)?;
+        add_product(&rows.iter().map(code).collect::<Vec<_>>(), &codes, extents, &mut products);
+        for (at, (sum, product)) in sums.iter_mut().zip(products).enumerate() {
+            *sum += product as f32 * (scale * scales[at % columns % scales.len()]);
+        }
+        Ok(())
+    }))
 }
 
 /// All directions of a layer, each with its weights.
@@ -388,6 +449,8 @@ fn walk<'a, T: Number>(
     let lengths = lengths(call, extent)?;
     let state_count = shape::volume(&extent.state_shape())?;
     let mut results = call.filled(state_count.saturating_mul(steps), T::ZERO)?;
+    // What a step computes before it is kept.
+    call.meter.room(state_count.saturating_mul(3 * cell.gates()), T::TYPE.width())?;
     let mut last_hidden = initial::<T>(call, 5, extent)?;
     let mut last_cell = if cell == Cell::Lstm { initial::<T>(call, 6, extent)? } else { Vec::new() };
     let backwards = |direction: usize| -> Outcome<bool> {
@@ -403,6 +466,7 @@ fn walk<'a, T: Number>(
         let backwards = backwards(direction)?;
         for step in 0..lengths.iter().copied().max().unwrap_or(0) {
             let rows: Vec<usize> = (0..batch).filter(|&row| step < lengths[row]).collect();
+            call.meter.work(1 + (rows.len() * cell.gates() * hidden) as u64)?;
             let place = |row: usize| if backwards { lengths[row] - 1 - step } else { step };
             let picked = |from: &[T], start: &dyn Fn(usize) -> usize, length: usize| -> Vec<T> {
                 rows.iter().flat_map(|&row| from[start(row)..][..length].iter().copied()).collect()
@@ -436,6 +500,7 @@ fn walk<'a, T: Number>(
 
 /// How many steps each row has.
 fn lengths(call: &Call, extent: &Extent) -> Outcome<Vec<usize>> {
+    call.meter.room(extent.batch, size_of::<usize>())?;
     let Some(lengths) = call.maybe_integers(4)? else { return Ok(vec![extent.steps; extent.batch]) };
     let lengths = shape::extents(&lengths)?;
     if lengths.len() != extent.batch || lengths.iter().any(|&length| length > extent.steps) {

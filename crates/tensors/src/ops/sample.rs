@@ -127,7 +127,8 @@ impl Sampling {
             return Vec::new();
         }
         let place = if self.between == Between::Nearest { place.round_ties_even() } else { place };
-        let place = self.inside(place, extent);
+        // Between cubes, as PyTorch and ONNX Runtime have it, only the neighbours are moved inside.
+        let place = if self.between == Between::Cubic { place } else { self.inside(place, extent) };
         let first = place.floor();
         let (steps, weight): (std::ops::RangeInclusive<i32>, fn(f64) -> f64) = match self.between {
             Between::Nearest => (0..=0, |_| 1.0),
@@ -169,7 +170,7 @@ fn grid_sample(call: &Call) -> Outcome<Vec<Value>> {
         let ([batch, channels, image @ ..], [parts, places @ .., axes]) = (input, grid.shape()) else {
             return Err(misfit());
         };
-        if batch != parts || *axes != image.len() || places.len() != image.len() {
+        if batch != parts || *axes != image.len() || places.len() != image.len() || image.contains(&0) {
             return Err(misfit());
         }
         let coordinates: Vec<T> = by_real!(grid.data(), values => {
@@ -282,7 +283,7 @@ fn roi_align(call: &Call) -> Outcome<Vec<Value>> {
         let offset = if half_pixel { 0.5 } else { 0.0 };
         let result_shape = vec![count, channels, cells[0], cells[1]];
         let mut results = call.filled(shape::volume(&result_shape)?, T::ZERO)?;
-        let (pixels, per_region) = (height * width, channels * cells[0] * cells[1]);
+        let (pixels, per_region) = (height * width, shape::volume(&[channels, cells[0], cells[1]])?);
         for (at, corners) in call.elements::<T>(1)?.chunks(4).enumerate() {
             let part = shape::index(parts[at], batch)?;
             let corners: Vec<f64> = corners.iter().map(|corner| corner.to_f64() * scale - offset).collect();

@@ -117,7 +117,7 @@ fn dft(call: &Call) -> Outcome<Vec<Value>> {
         let (inverse, onesided) = (call.flag("inverse", false)?, call.flag("onesided", false)?);
         let length = match call.maybe_tensor(1)? {
             Some(_) => shape::extent(call.integer(1)?)?,
-            None if inverse && onesided => 2 * shape[axis].saturating_sub(1),
+            None if inverse && onesided => shape[axis].saturating_sub(1).saturating_mul(2),
             None => shape[axis],
         };
         if length == 0 {
@@ -132,7 +132,10 @@ fn dft(call: &Call) -> Outcome<Vec<Value>> {
         let mut results = call.filled(shape::volume(&result_shape)?, T::ZERO)?;
         let (outer, extent, inner) = around(places, axis);
         call.meter.room(length.saturating_mul(4), size_of::<Complex>())?;
-        call.meter.work(effort(length).saturating_mul((outer * inner) as u64))?;
+        call.meter.work(effort(length).saturating_mul((outer as u64).saturating_mul(inner as u64)))?;
+        if results.is_empty() {
+            return Ok(Tensor::new(result_shape, results));
+        }
         for row in 0..outer {
             for column in 0..inner {
                 let place = |at: usize| ((row * extent + at) * inner + column) * parts;

@@ -39,10 +39,13 @@ fn string_concat(call: &Call) -> Outcome<Vec<Value>> {
 /// Bytes that the compiled form of an expression may take.
 const EXPRESSION_BYTES: usize = 16 << 20;
 
+/// Operations that an expression takes to compile.
+const EXPRESSION_WORK: u64 = 1 << 20;
+
 /// A regular expression as RE2 reads it, in which classes such as `\w` are of ASCII only.
 pub(super) fn expression(call: &Call, pattern: &str) -> Outcome<Regex> {
     call.meter.room(EXPRESSION_BYTES, 1)?;
-    call.meter.work(EXPRESSION_BYTES as u64)?;
+    call.meter.work(EXPRESSION_WORK)?;
     let built = regex::RegexBuilder::new(&ascii_classes(pattern)).size_limit(EXPRESSION_BYTES).build();
     built.map_err(|error| Fault::invalid(format!("the expression `{pattern}` cannot be used: {error}")))
 }

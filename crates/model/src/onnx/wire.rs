@@ -3,14 +3,13 @@
 //! The walk knows which fields of ONNX are messages and skips all others. It takes no memory but its own stack, and whatever
 //! is broken ends it: the decoder behind it says what is wrong.
 
-use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use crate::error::Result;
 use crate::limits::Limits;
 
 /// As deep as the decoder goes.
-const DEPTH_MAX: usize = 100;
+pub(super) const DEPTH_MAX: usize = 100;
 
 /// Refuses bytes that hold more nodes or messages than the limits allow.
 ///
@@ -23,7 +22,7 @@ pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<()> {
 
 /// The messages of ONNX, those without messages in them as `Plain`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Model,
     Training,
     Graph,
@@ -42,7 +41,7 @@ enum Kind {
 
 impl Kind {
     /// The message in this field of a message of this kind, if it is one.
-    fn field(self, tag: u32) -> Option<Self> {
+    pub(super) fn field(self, tag: u32) -> Option<Self> {
         Some(match (self, tag) {
             (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
             (Self::Model, 20) => Self::Training,
@@ -67,6 +66,32 @@ impl Kind {
     }
 }
 
+/// One field of a message.
+pub(super) struct Field<'b> {
+    pub(super) tag: u32,
+    /// All its bytes, the key among them.
+    pub(super) whole: &'b [u8],
+    /// What it holds, if that may be a message.
+    pub(super) content: Option<&'b [u8]>,
+}
+
+/// Takes the first field off `bytes`; `None` when they do not begin with one.
+pub(super) fn take_field<'b>(bytes: &mut &'b [u8]) -> Option<Field<'b>> {
+    let (start, mut rest) = (*bytes, *bytes);
+    let (tag, wire_type) = decode_key(&mut rest).ok()?;
+    let content = if wire_type == WireType::LengthDelimited {
+        let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+        let (content, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(content)
+    } else {
+        skip_field(wire_type, tag, &mut rest, DecodeContext::default()).ok()?;
+        None
+    };
+    *bytes = rest;
+    Some(Field { tag, whole: &start[..start.len() - rest.len()], content })
+}
+
 struct Counts<'l> {
     limits: &'l Limits,
     nodes: u64,
@@ -79,19 +104,11 @@ impl Counts<'_> {
         self.messages += 1;
         Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
         Limits::check("messages", "messages", self.messages, self.limits.messages)?;
-        while depth < DEPTH_MAX && bytes.has_remaining() {
-            let Ok((tag, wire_type)) = decode_key(&mut bytes) else { break };
-            let inner = kind.field(tag).filter(|_| wire_type == WireType::LengthDelimited);
-            let Some(inner) = inner else {
-                match skip_field(wire_type, tag, &mut bytes, DecodeContext::default()) {
-                    Ok(()) => continue,
-                    Err(_) => break,
-                }
-            };
-            let length = decode_varint(&mut bytes).ok().and_then(|length| usize::try_from(length).ok());
-            let Some((part, rest)) = length.and_then(|length| bytes.split_at_checked(length)) else { break };
-            self.message(part, inner, depth + 1)?;
-            bytes = rest;
+        while depth < DEPTH_MAX && !bytes.is_empty() {
+            let Some(field) = take_field(&mut bytes) else { break };
+            if let Some((inner, content)) = kind.field(field.tag).zip(field.content) {
+                self.message(content, inner, depth + 1)?;
+            }
         }
         Ok(())
     }

@@ -56,6 +56,56 @@ fn data_of_other_files_becomes_part_of_the_model() {
     }
 }
 
+/// The key and the length of a field, and its content.
+fn field(tag: u32, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prost::encoding::bytes::encode(tag, &content.to_vec(), &mut bytes);
+    bytes
+}
+
+#[test]
+fn every_other_byte_stays_as_it_is() {
+    // As newer versions of ONNX may have: fields that no message here knows, in a model, its graph and a tensor.
+    let unknown = field(1000, b"\xff\x00 of a later version");
+    let with = |tensor: Vec<u8>| {
+        let graph = [field(5, &tensor), unknown.clone(), field(2, b"name")].concat();
+        [vec![8, 8], field(7, &graph), unknown.clone(), vec![14 << 3, 1]].concat()
+    };
+    let place = field(13, &[field(1, b"location"), field(2, b"weights")].concat());
+    let length = field(13, &[field(1, b"length"), field(2, b"8")].concat());
+    let named = [field(8, b"c"), unknown.clone()].concat();
+    let outside = with([&place[..], &named, &[14 << 3, 1], &length, &[8, 2], &unknown].concat());
+    let inside = with([&named[..], &[8, 2], &unknown, &field(9, &weights()[4..])].concat());
+    let whole = with_external_data(&outside, &data(&weights()[4..]), &Limits::default()).expect("the file is there");
+    assert_eq!(whole, inside);
+}
+
+#[test]
+fn the_location_alone_says_that_a_tensor_is_outside() {
+    let mut tensor = outside(&[("location", "weights")]);
+    tensor.data_location = None;
+    tensor.float_data = vec![1.0, 2.0];
+    let bytes = encode(&model(2, vec![node("Add", &["x", "c"], "y", vec![])], vec![tensor]));
+    assert_eq!(external_files(&bytes), [""; 0]);
+    assert_eq!(answers(&bytes), [11.0, 22.0]);
+}
+
+#[test]
+fn a_tensor_without_a_length_has_what_its_elements_take() {
+    let taken = |data_type: i32| -> Result<usize, Error> {
+        let tensor = TensorProto { data_type, dims: vec![3], ..outside(&[("location", "weights")]) };
+        let bytes = encode(&model(2, vec![node("Relu", &["x"], "y", vec![])], vec![tensor]));
+        let whole = with_external_data(&bytes, &data(&[1; 64]), &Limits::default())?;
+        // The place of the data took 23 bytes, the key and the length of the data take two.
+        Ok(whole.len() + 23 - bytes.len() - 2)
+    };
+    // int4, float8, float16, float, double, complex128
+    for (data_type, bytes) in [(22, 2), (17, 3), (10, 6), (1, 12), (11, 24), (15, 48)] {
+        assert_eq!(taken(data_type).expect("64 bytes are there"), bytes, "{data_type}");
+    }
+    assert_snapshot!(taken(8).expect_err("text"), @"not a valid ONNX model: tensor `c` is elsewhere without its length, which its type (8) does not tell; save the model as one file (`onnx.save(model, path)`)");
+}
+
 #[test]
 fn tensors_in_attributes_may_be_outside() {
     let constant = AttributeProto {

@@ -9,9 +9,13 @@ use crate::util::{Answer, Sandbox};
 
 /// A sandbox with the network of the fixtures, and the name of the file that has its weights.
 fn network() -> (Sandbox, String) {
+    with_weights("net_onnx")
+}
+
+fn with_weights(model: &str) -> (Sandbox, String) {
     let sandbox = Sandbox::new();
-    copy_model(&sandbox, "net_onnx");
-    let files = fs::read_dir(sandbox.path("net_onnx")).expect("a folder").flatten();
+    copy_model(&sandbox, model);
+    let files = fs::read_dir(sandbox.path(model)).expect("a folder").flatten();
     let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
     let data = names.find(|name| name.ends_with(".data")).expect("MLflow puts large tensors into a file of their own");
     (sandbox, data)
@@ -19,10 +23,14 @@ fn network() -> (Sandbox, String) {
 
 /// How far the answers of `m` are from ONNX Runtime's.
 fn check() -> String {
+    check_of("net_onnx")
+}
+
+fn check_of(model: &str) -> String {
     format!(
         "SELECT count(*) AS rows, sum(CASE WHEN abs(answer - expected) < 1e-5 * abs(expected) THEN 1 ELSE 0 END) AS near \
          FROM (SELECT predict('m', *) AS answer, expected FROM '{}')",
-        fixture(3, "tables/net_onnx.parquet").display()
+        fixture(3, &format!("tables/{model}.parquet")).display()
     )
 }
 
@@ -46,6 +54,16 @@ fn the_database_keeps_the_weights_with_the_model() {
     let answer = sandbox.run(["db", "--format", "csv", "-c", &check()]).output();
     assert_eq!(answer, "rows,near\n24,24\n");
     assert_eq!(fs::read_dir(sandbox.path("db/models/files")).expect("a folder").count(), 1);
+}
+
+/// The types of maps are among what nobody but ONNX itself reads.
+#[test]
+fn a_model_with_maps_keeps_them_with_its_weights() {
+    let (sandbox, _) = with_weights("words_onnx");
+    sandbox.run(["db", "-c", "CREATE MODEL m FROM 'words_onnx'"]).output();
+    fs::remove_dir_all(sandbox.path("words_onnx")).expect("the folder goes");
+    let answer = sandbox.run(["db", "--format", "csv", "-c", &check_of("words_onnx")]).output();
+    assert_eq!(answer, "rows,near\n24,24\n");
 }
 
 /// Puts another place, padded to the same length, where the model says that its weights are.
@@ -90,4 +108,27 @@ fn weights_that_are_missing_short_or_large_are_refused() {
     assert_snapshot!(shown(create(&sandbox, "net_onnx").error(1)), @"error: -c#1:1:1: cannot use `net_onnx`: not a valid ONNX model: tensor `coefficient1` needs 1920 bytes at 1600 of `<data>`, which has 3516 bytes; copy the file again");
     fs::remove_file(&path).expect("removed");
     assert_snapshot!(shown(create(&sandbox, "net_onnx").error(1)), @"error: -c#1:1:1: cannot use `net_onnx`: there is no `<data>` in `net_onnx`");
+}
+
+/// A field of a protocol buffer whose content has a length.
+fn field(tag: usize, content: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut length) = (vec![(tag << 3 | 2) as u8], content.len());
+    while length > 0x7f {
+        bytes.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    [&bytes, content].concat()
+}
+
+#[test]
+fn weights_in_thousands_of_files_are_refused() {
+    let tensor = |at: usize| {
+        let place = [field(1, b"location"), field(2, format!("w{at}").as_bytes())].concat();
+        field(5, &[field(13, &place), vec![14 << 3, 1]].concat())
+    };
+    let graph: Vec<u8> = (0..5000).flat_map(tensor).collect();
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("many.onnx"), [vec![8, 8], field(7, &graph)].concat()).expect("written");
+    assert_snapshot!(create(&sandbox, "many.onnx").error(1), @"error: -c#1:1:1: cannot use `many.onnx`: the model keeps its tensors in 5000 files, and at most 4096 are read; save it with all of them in one file (`onnx.save(..., save_as_external_data=True)`)");
 }

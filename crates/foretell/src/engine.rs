@@ -220,7 +220,10 @@ fn load(new: &NewModel, fetched: &Fetched, limits: Limits, on_null: Option<NullP
         Err(MlflowError::Signature(_)) if new.features.is_some() => {}
         fits => {
             fits.map_err(unfit)?;
-            fetched.example.iter().try_for_each(|json| mlmodel.answer_example(&model, json)).map_err(unfit)?;
+            if example_check(&new.options)? == Example::Check {
+                mlmodel.check_outputs(&model).map_err(unfit)?;
+                fetched.example.iter().try_for_each(|json| mlmodel.answer_example(&model, json)).map_err(unfit)?;
+            }
         }
     }
     new.features.iter().try_for_each(|features| model.declare(features)).map_err(refused)?;

@@ -36,7 +36,10 @@ impl Allowance {
         let cure = match self {
             Self::Model(_) => "; raise the limit with `SET foretell.limit_file_bytes = ...` if you trust the file",
             Self::Example => "; WITH (input_example = 'skip') loads the model without it",
-            Self::MlModel | Self::Answer => "",
+            Self::MlModel => "; that is more than MLflow writes there; check that the address is that of a model",
+            Self::Answer => {
+                "; that is more than an MLflow server says; check that MLFLOW_TRACKING_URI is the address of one"
+            }
         };
         Err(Error::TooLarge { file: file.to_owned(), limit: self.bytes(), cure })
     }

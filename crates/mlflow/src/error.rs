@@ -44,6 +44,13 @@ pub enum Error {
     )]
     Signature(String),
 
+    /// The model does not give what the signature says.
+    #[error(
+        "the signature in `MLmodel` promises answers that the model file does not give: {0}; \
+         if the file is right, WITH (input_example = 'skip') loads it all the same"
+    )]
+    Outputs(String),
+
     /// The model does not answer the input example.
     #[error(
         "the model does not answer its input example `{file}`: {why}; WITH (input_example = 'skip') loads it all the same"
@@ -113,10 +120,37 @@ pub enum Error {
         seconds: f32,
     },
 
+    /// An answer that comes so slowly that it may never end.
+    #[error(
+        "the MLflow server sends `{page}` at less than {rate} bytes a second, {bytes} bytes so far; try again later, \
+         or copy the model's directory and give its path; MLFLOW_HTTP_REQUEST_TIMEOUT sets how long to wait in any case"
+    )]
+    Trickle {
+        /// The address of what it sends.
+        page: String,
+        /// How much of it came.
+        bytes: usize,
+        /// How much it should send in a second.
+        rate: f64,
+    },
+
+    /// The server says that another one has the answer.
+    #[error(
+        "the MLflow server `{server}` sends us on to another server, `{place}`, which is not told who asks; if that is where \
+         MLflow is, set MLFLOW_TRACKING_URI to its address; if it is where people log in, set MLFLOW_TRACKING_USERNAME and \
+         MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    )]
+    Away {
+        /// The server.
+        server: String,
+        /// The address it gives.
+        place: String,
+    },
+
     /// The server wants to know who asks.
     #[error(
-        "the MLflow server `{server}` refuses access ({status}){}; set MLFLOW_TRACKING_USERNAME and \
-         MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN", said(.message)
+        "the MLflow server `{server}` refuses access ({status}){}; {}set MLFLOW_TRACKING_USERNAME and \
+         MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN", said(.message), permission(*.status)
     )]
     Refused {
         /// The server.
@@ -128,7 +162,10 @@ pub enum Error {
     },
 
     /// The server failed.
-    #[error("the MLflow server `{server}` answered with status {status}{}", said(.message))]
+    #[error(
+        "the MLflow server `{server}` answered with status {status}{}; try again later, or see the server's log",
+        said(.message)
+    )]
     Status {
         /// The server.
         server: String,
@@ -153,4 +190,9 @@ pub enum Error {
 /// What a server said, as the end of a sentence.
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+/// What else helps against a refusal: with 403 the server knows who asks.
+fn permission(status: u16) -> &'static str {
+    if status == 403 { "ask for the permission to read it, or " } else { "" }
 }

@@ -2,7 +2,7 @@
 //!
 //! The answers are not compared with anything; MLflow does not keep them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -12,12 +12,24 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::mlmodel::MlModel;
 use crate::schema::Schema;
+use crate::sparse::{Compressed, Sparse};
 use crate::values::{column, strict_json};
 
 /// Rows of an example that are run; a longer one is cut.
-const ROWS_MAX: usize = 1000;
+pub(crate) const ROWS_MAX: usize = 1000;
 /// Most cells of a table whose rows each name their own.
 const CELLS_MAX: usize = 4 << 20;
+
+/// What the file of an example is, as far as its content does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A table, an array, or a request to MLflow's server.
+    Open,
+    /// A matrix of SciPy, row by row.
+    SparseRows,
+    /// A matrix of SciPy, column by column.
+    SparseColumns,
+}
 
 impl MlModel {
     /// Runs the input example, the bytes of the file [`MlModel::example`], through `model`. The model's features are called
@@ -30,9 +42,9 @@ impl MlModel {
         let failed = |why: String| Error::Example { file: file.clone(), why, source: None };
         let value: Value = serde_json::from_slice(&strict_json(json)).map_err(|error| failed(error.to_string()))?;
         let features = &model.signature().features;
-        let rows = Rows::read(value).map_err(failed)?;
-        let columns = rows.columns(features, self.schema.as_ref()).map_err(failed)?;
-        let count = columns.first().map_or(0, |column| column.len());
+        let rows = Rows::read(value, self.form).map_err(failed)?;
+        let columns = rows.columns(features, &declared(self.schema.as_ref())).map_err(failed)?;
+        let count = same_length(features, &columns).map_err(failed)?;
         model.run(&columns, count, &[Answer::Prediction, Answer::Raw], OnRefusedRow::Fail).map_err(|error| {
             Error::Example { file: file.clone(), why: error.to_string(), source: Some(Box::new(error)) }
         })?;
@@ -43,7 +55,7 @@ impl MlModel {
 /// An example, whatever form it was given in.
 #[derive(Debug, PartialEq)]
 enum Rows {
-    /// Columns of one length by name.
+    /// Columns by name.
     Table(Vec<(String, Vec<Value>)>),
     /// Rows without names.
     Array(Vec<Value>),
@@ -51,7 +63,23 @@ enum Rows {
 
 impl Rows {
     /// Reads a request to MLflow's server, or an example as MLflow keeps it.
-    fn read(value: Value) -> Result<Self, String> {
+    fn read(value: Value, form: Form) -> Result<Self, String> {
+        match form {
+            Form::Open => Self::open(value),
+            Form::SparseRows => Self::sparse(value, Compressed::Rows),
+            Form::SparseColumns => Self::sparse(value, Compressed::Columns),
+        }
+    }
+
+    /// A matrix, perhaps beside parameters.
+    fn sparse(mut value: Value, compressed: Compressed) -> Result<Self, String> {
+        let matrix = value.get_mut("inputs").map(Value::take).unwrap_or(value);
+        let matrix: Sparse =
+            serde_json::from_value(matrix).map_err(|error| format!("it is no sparse matrix: {error}"))?;
+        matrix.rows(compressed).map(Self::Array)
+    }
+
+    fn open(value: Value) -> Result<Self, String> {
         let mut object = match value {
             Value::Object(object) => object,
             Value::Array(rows) => return Self::records(rows),
@@ -63,15 +91,12 @@ impl Rows {
         for rows in ["dataframe_records", "instances", "inputs"] {
             match object.remove(rows) {
                 Some(Value::Array(rows)) => return Self::records(rows),
-                Some(Value::Object(columns)) => return Self::by_column(columns),
+                Some(Value::Object(columns)) => return Ok(Self::by_column(columns)),
                 Some(_) => return Err(format!("its `{rows}` are neither rows nor columns")),
                 None => {}
             }
         }
-        if object.contains_key("indptr") {
-            return Err("it is a sparse matrix, which is not read here".to_owned());
-        }
-        if object.contains_key("data") { Self::split(Value::Object(object)) } else { Self::by_column(object) }
+        if object.contains_key("data") { Self::split(Value::Object(object)) } else { Ok(Self::by_column(object)) }
     }
 
     /// `{"columns": [...], "data": [[...], ...]}`
@@ -110,55 +135,53 @@ impl Rows {
     }
 
     /// `{"a": [...], "b": [...]}`, or one row `{"a": 1, "b": 2}`.
-    fn by_column(object: Map<String, Value>) -> Result<Self, String> {
-        let columns: Vec<(String, Vec<Value>)> = object
-            .into_iter()
-            .map(|(name, value)| match value {
-                Value::Array(mut cells) => {
-                    cells.truncate(ROWS_MAX);
-                    (name, cells)
-                }
-                cell => (name, vec![cell]),
-            })
-            .collect();
-        let rows = columns.first().map_or(0, |(_, cells)| cells.len());
-        match columns.iter().find(|(_, cells)| cells.len() != rows) {
-            Some((name, cells)) => Err(format!("its column `{name}` has {} values, another one {rows}", cells.len())),
-            None => Ok(Self::Table(columns)),
-        }
+    fn by_column(object: Map<String, Value>) -> Self {
+        let cells = |value| match value {
+            Value::Array(cells) => cells,
+            cell => vec![cell],
+        };
+        Self::Table(object.into_iter().map(|(name, value)| (name, cells(value))).collect())
     }
 
-    /// The columns of the features.
-    fn columns(&self, features: &[Feature], schema: Option<&Schema>) -> Result<Vec<ArrayRef>, String> {
+    /// The columns of the features, some of which have a declared type.
+    fn columns(&self, features: &[Feature], declared: &HashMap<&str, &DataType>) -> Result<Vec<ArrayRef>, String> {
         let table = match self {
             Self::Table(columns) => columns,
             Self::Array(rows) => return of_array(rows, features),
         };
-        let by_name = |feature: &Feature| table.iter().find(|(name, _)| *name == feature.name).map(|(_, cells)| cells);
-        let found: Option<Vec<&Vec<Value>>> = features.iter().map(by_name).collect();
-        let found = match (found, &table[..]) {
-            (Some(found), _) => found,
-            (None, [(_, rows)]) => return of_array(rows, features),
-            (None, _) => {
-                let missing = features.iter().find(|feature| by_name(feature).is_none()).map(|feature| &feature.name);
-                return Err(format!("it has no column `{}`", missing.map_or("", String::as_str)));
+        let by_name: HashMap<&str, &Vec<Value>> = table.iter().map(|(name, cells)| (name.as_str(), cells)).collect();
+        if let ([(_, rows)], Some(_)) =
+            (&table[..], features.iter().find(|feature| !by_name.contains_key(&*feature.name)))
+        {
+            return of_array(rows, features);
+        }
+        let column = |feature: &Feature| {
+            let cells = by_name.get(&*feature.name).ok_or_else(|| format!("it has no column `{}`", feature.name))?;
+            match one_row(feature, cells) {
+                Some(row) => of_cells(feature, [&row].into_iter(), None),
+                None => of_cells(feature, cells.iter(), declared.get(&*feature.name).copied()),
             }
         };
-        let features = features.iter().zip(found);
-        features.map(|(feature, cells)| of_cells(feature, cells.iter(), declared(schema, &feature.name))).collect()
+        features.iter().map(column).collect()
     }
+}
+
+/// The value of a feature that is a list, where the example is one row.
+fn one_row(feature: &Feature, cells: &[Value]) -> Option<Value> {
+    let is_flat = cells.iter().all(|cell| !cell.is_array());
+    let fits = match feature.fixed_shape() {
+        Some(shape) => shape.iter().product::<usize>() == cells.len(),
+        None => feature.shape.len() == 1,
+    };
+    (!feature.shape.is_empty() && is_flat && fits).then(|| Value::Array(cells.to_vec()))
 }
 
 /// The columns of the features from rows without names: a row is a list with a value for each, or what the one takes.
 fn of_array(rows: &[Value], features: &[Feature]) -> Result<Vec<ArrayRef>, String> {
     if let [feature] = features {
-        let cells = rows.iter().map(|row| match row {
-            Value::Array(cells) if feature.shape.is_empty() && cells.len() == 1 => &cells[0],
-            row => row,
-        });
-        return Ok(vec![of_cells(feature, cells, None)?]);
+        return Ok(vec![of_cells(feature, rows.iter(), None)?]);
     }
-    let rows: Option<Vec<&Vec<Value>>> = rows.iter().map(Value::as_array).collect();
+    let rows: Option<Vec<&Vec<Value>>> = rows.iter().take(ROWS_MAX).map(Value::as_array).collect();
     let rows = rows.filter(|rows| rows.iter().all(|row| row.len() == features.len()));
     let Some(rows) = rows else { return Err(format!("it has a row that has not {} values", features.len())) };
     let features = features.iter().enumerate();
@@ -170,15 +193,36 @@ fn of_cells<'v>(
     cells: impl Iterator<Item = &'v Value>,
     declared: Option<&DataType>,
 ) -> Result<ArrayRef, String> {
-    let cells: Vec<&Value> = cells.collect();
+    let cells = cells.take(ROWS_MAX);
+    let cells: Vec<&Value> = if feature.shape.is_empty() { cells.map(only).collect() } else { cells.collect() };
     column(&cells, feature, declared).map_err(|why| format!("column `{}`: {why}", feature.name))
 }
 
-fn declared<'s>(schema: Option<&'s Schema>, name: &str) -> Option<&'s DataType> {
+/// The value in `[[value]]`: a tensor may have dimensions of one element.
+fn only(cell: &Value) -> &Value {
+    match cell {
+        Value::Array(cells) if cells.len() == 1 => only(&cells[0]),
+        cell => cell,
+    }
+}
+
+/// How many rows all columns have.
+fn same_length(features: &[Feature], columns: &[ArrayRef]) -> Result<usize, String> {
+    let rows = columns.first().map_or(0, |column| column.len());
+    match columns.iter().zip(features).find(|(column, _)| column.len() != rows) {
+        Some((column, feature)) => {
+            Err(format!("its column `{}` has {} values, another one {rows}", feature.name, column.len()))
+        }
+        None => Ok(rows),
+    }
+}
+
+/// The types of the columns that have one.
+fn declared(schema: Option<&Schema>) -> HashMap<&str, &DataType> {
     match schema {
         Some(Schema::Columns(columns)) => {
-            columns.iter().find(|column| column.name.as_deref() == Some(name))?.data_type.as_ref()
+            columns.iter().filter_map(|column| column.name.as_deref().zip(column.data_type.as_ref())).collect()
         }
-        _ => None,
+        _ => HashMap::new(),
     }
 }

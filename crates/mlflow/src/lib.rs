@@ -1,7 +1,7 @@
 //! What MLflow keeps: model directories with their `MLmodel` file, the model registry and its artifacts.
 //!
-//! An [`MlModel`] tells which file of a directory is the model, what its columns are called ([`MlModel::name_features`]) and
-//! what it must be able to answer ([`MlModel::answer_example`]). A [`Registry`] finds the directory behind `models:/churn@champion`
+//! An [`MlModel`] tells which file of a directory is the model, what its columns are called ([`MlModel::name_features`]), what
+//! it must be able to answer ([`MlModel::answer_example`]) and with what ([`MlModel::check_outputs`]). A [`Registry`] finds the directory behind `models:/churn@champion`
 //! on a tracking server. Reading directories of this machine and of object stores is left to the caller, and so is
 //! everything that Python alone can do.
 //!
@@ -23,8 +23,10 @@ mod fit;
 mod flavor;
 mod mlmodel;
 mod path;
+mod promise;
 mod registry;
 mod schema;
+mod sparse;
 mod uri;
 mod values;
 mod yaml;

@@ -1,8 +1,10 @@
 //! The file `MLmodel`, which makes a directory a model.
 
 use crate::error::{Error, Result};
+use crate::example::Form;
 use crate::flavor::{self, Flavor};
 use crate::path::InnerPath;
+use crate::promise::{self, Promise};
 use crate::schema::Schema;
 use crate::yaml::Node;
 
@@ -14,8 +16,10 @@ pub const MLMODEL: &str = "MLmodel";
 pub struct MlModel {
     pub(crate) flavor: Flavor,
     pub(crate) schema: Option<Schema>,
+    pub(crate) promises: Vec<Promise>,
     data: InnerPath,
     example: Option<InnerPath>,
+    pub(crate) form: Form,
 }
 
 impl MlModel {
@@ -27,16 +31,11 @@ impl MlModel {
         let text = std::str::from_utf8(bytes).map_err(|_| Error::MlModel("it is not text in UTF-8".to_owned()))?;
         let root = Node::parse(text)?;
         let (flavor, data) = flavor::choose(&root)?;
-        let schema = match root.get("signature").and_then(|signature| signature.get("inputs")) {
-            None => None,
-            Some(inputs) => {
-                let unreadable = |what| Error::MlModel(format!("the signature is wrong: {what}"));
-                let json = inputs.text().ok_or_else(|| unreadable("its inputs are no JSON text".to_owned()))?;
-                Some(Schema::parse(json).map_err(unreadable)?)
-            }
-        };
+        let schema = signature(&root, "inputs", Schema::parse)?;
+        let promises = signature(&root, "outputs", promise::parse)?.unwrap_or_default();
         check_parameters(&root, flavor)?;
-        Ok(Self { flavor, schema, data, example: example(&root)? })
+        let (example, form) = example(&root)?.unzip();
+        Ok(Self { flavor, schema, promises, data, example, form: form.unwrap_or(Form::Open) })
     }
 
     /// The file that holds the model.
@@ -55,6 +54,14 @@ impl MlModel {
     }
 }
 
+/// What a part of the signature says, if it is there.
+fn signature<T>(root: &Node, part: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+    let Some(text) = root.get("signature").and_then(|signature| signature.get(part)) else { return Ok(None) };
+    let unreadable = |what| Error::MlModel(format!("the signature is wrong: {what}"));
+    let json = text.text().ok_or_else(|| unreadable(format!("its {part} are no JSON text")))?;
+    parse(json).map(Some).map_err(unreadable)
+}
+
 /// Of the flavors that are read, XGBoost's alone hands the parameters of a signature to the model. They change its answers.
 fn check_parameters(root: &Node, flavor: Flavor) -> Result<()> {
     let params = root.get("signature").and_then(|signature| signature.get("params")).and_then(Node::text);
@@ -69,13 +76,21 @@ fn check_parameters(root: &Node, flavor: Flavor) -> Result<()> {
 }
 
 /// The example as a request to MLflow's server if it is kept as such, else as the user gave it.
-fn example(root: &Node) -> Result<Option<InnerPath>> {
+fn example(root: &Node) -> Result<Option<(InnerPath, Form)>> {
     let Some(info) = root.get("saved_input_example_info") else { return Ok(None) };
-    let path = info.get("serving_input_path").or_else(|| info.get("artifact_path")).and_then(Node::text);
-    let Some(path) = path else {
+    let text = |key: &str| info.get(key).and_then(Node::text);
+    if let Some(path) = text("serving_input_path") {
+        return Ok(Some((InnerPath::parse(path)?, Form::Open)));
+    }
+    let Some(path) = text("artifact_path") else {
         return Err(Error::MlModel("`saved_input_example_info` does not say where the example is".to_owned()));
     };
-    InnerPath::parse(path).map(Some)
+    let form = match text("type") {
+        Some("sparse_matrix_csr") => Form::SparseRows,
+        Some("sparse_matrix_csc") => Form::SparseColumns,
+        _ => Form::Open,
+    };
+    Ok(Some((InnerPath::parse(path)?, form)))
 }
 
 #[cfg(test)]

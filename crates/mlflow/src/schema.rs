@@ -1,7 +1,8 @@
 //! The grammar of MLflow's signatures: what goes into a model, as columns or as tensors.
 //!
-//! Outputs are not read: they describe what a Python function returns, not what is in the file.
+//! What comes out is read elsewhere, in `promise`: that describes what a Python function returns, not what is in the file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
@@ -56,6 +57,8 @@ struct Spec {
 struct Kind {
     r#type: String,
     items: Option<Value>,
+    values: Option<Value>,
+    properties: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -134,18 +137,34 @@ fn column_type(kind: &Kind) -> Result<DataType, String> {
         "binary" => DataType::Binary,
         "datetime" => DataType::Timestamp(TimeUnit::Microsecond, None),
         "sparkml_vector" => list_of(DataType::Float64),
-        "array" => {
-            let items = kind.items.clone().ok_or("an array without the type of its items")?;
-            let items = match items {
-                Value::String(name) => Kind { r#type: name, items: None },
-                other => {
-                    Kind::deserialize(other).map_err(|error| format!("an array whose items have no type ({error})"))?
-                }
-            };
-            list_of(column_type(&items)?)
-        }
+        "array" => list_of(inner_type(kind.items.as_ref().ok_or("an array without the type of its items")?)?),
+        "map" => map_of(inner_type(kind.values.as_ref().ok_or("a map without the type of its values")?)?),
+        "object" => struct_of(kind.properties.clone())?,
         other => return Err(format!("of type `{other}`, which no feature of a model file can have")),
     })
+}
+
+/// The type of what an array or a map holds.
+fn inner_type(kind: &Value) -> Result<DataType, String> {
+    match kind {
+        Value::String(name) => column_type(&Kind { r#type: name.clone(), items: None, values: None, properties: None }),
+        kind => {
+            column_type(&Kind::deserialize(kind).map_err(|error| format!("of values that have no type ({error})"))?)
+        }
+    }
+}
+
+/// A map with text keys.
+fn map_of(value: DataType) -> DataType {
+    let entries = vec![Field::new("key", DataType::Utf8, false), Field::new("value", value, true)];
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
+}
+
+fn struct_of(properties: Option<Value>) -> Result<DataType, String> {
+    let properties: BTreeMap<String, Value> = serde_json::from_value(properties.unwrap_or_default())
+        .map_err(|error| format!("an object whose properties have no types ({error})"))?;
+    let fields = properties.into_iter().map(|(name, kind)| Ok(Field::new(name, inner_type(&kind)?, true)));
+    Ok(DataType::Struct(fields.collect::<Result<_, String>>()?))
 }
 
 fn list_of(item: DataType) -> DataType {
@@ -180,13 +199,17 @@ mod tests {
     fn columns_have_names_and_types() {
         let json = r#"[{"type": "double", "name": "a", "required": true}, {"type": "string", "name": "b", "optional": true},
             {"type": "array", "items": {"type": "array", "items": {"type": "float"}}, "name": 3, "required": false},
-            {"type": "any", "name": "d"}]"#;
+            {"type": "any", "name": "d"}, {"type": "map", "values": {"type": "double"}, "name": "e"},
+            {"type": "object", "properties": {"k": {"type": "long", "required": true}}, "name": "f"}]"#;
         let Ok(Schema::Columns(columns)) = Schema::parse(json) else { panic!("columns") };
         let types: Vec<Option<DataType>> = columns.iter().map(|column| column.data_type.clone()).collect();
         let list = list_of(list_of(DataType::Float32));
-        assert_eq!(types, [Some(DataType::Float64), Some(DataType::Utf8), Some(list), None]);
+        let object = DataType::Struct(vec![Field::new("k", DataType::Int64, true)].into());
+        let mapped = [Some(map_of(DataType::Float64)), Some(object)];
+        assert_eq!(types[..4], [Some(DataType::Float64), Some(DataType::Utf8), Some(list), None]);
+        assert_eq!(types[4..], mapped);
         let names: Vec<&str> = columns.iter().filter_map(|column| column.name.as_deref()).collect();
-        assert_eq!(names, ["a", "b", "3", "d"]);
+        assert_eq!(names, ["a", "b", "3", "d", "e", "f"]);
     }
 
     #[test]
@@ -207,7 +230,9 @@ mod tests {
         insta::assert_snapshot!(refusal("[{}]"), @"its inputs: missing field `type` at line 1 column 3");
         insta::assert_snapshot!(refusal(r#"[{"type": 5}]"#), @"its inputs: invalid type: integer `5`, expected a string at line 1 column 12");
         insta::assert_snapshot!(refusal(r#"[{"type": "double", "name": ["a"]}]"#), @r#"one of its inputs is called ["a"], expected text"#);
-        insta::assert_snapshot!(refusal(r#"[{"type": "object", "properties": {}, "name": "a"}]"#), @"its column `a` is of type `object`, which no feature of a model file can have");
+        insta::assert_snapshot!(refusal(r#"[{"type": "object", "properties": [], "name": "a"}]"#), @"its column `a` is an object whose properties have no types (invalid type: sequence, expected a map)");
+        insta::assert_snapshot!(refusal(r#"[{"type": "map", "name": "a"}]"#), @"its column `a` is a map without the type of its values");
+        insta::assert_snapshot!(refusal(r#"[{"type": "quaternion", "name": "a"}]"#), @"its column `a` is of type `quaternion`, which no feature of a model file can have");
         insta::assert_snapshot!(refusal(r#"[{"type": "array", "name": "a"}]"#), @"its column `a` is an array without the type of its items");
         insta::assert_snapshot!(refusal(r#"[{"type": "long", "name": "a"}, {"type": "long"}]"#), @"some of its columns have names and some have none");
         insta::assert_snapshot!(refusal(r#"[{"type": "tensor", "name": "a"}]"#), @"one of its tensors has no `tensor-spec`");

@@ -14,6 +14,9 @@ use foretell_model::{Limits, external_files, with_external_data};
 use object_store::path::Path as StorePath;
 use url::Url;
 
+/// Most files beside a model that its tensors are in: each is asked for by itself.
+const EXTERNAL_FILES_MAX: usize = 4096;
+
 /// A model, read.
 #[derive(Debug)]
 pub(crate) struct Fetched {
@@ -147,6 +150,13 @@ async fn whole(bytes: Vec<u8>, directory: &Directory, file: Option<&InnerPath>, 
     let names = external_files(&bytes);
     if names.is_empty() {
         return Ok(bytes);
+    }
+    if names.len() > EXTERNAL_FILES_MAX {
+        return plan_err!(
+            "the model keeps its tensors in {} files, and at most {EXTERNAL_FILES_MAX} are read; \
+             save it with all of them in one file (`onnx.save(..., save_as_external_data=True)`)",
+            names.len()
+        );
     }
     let mut size = bytes.len() as u64;
     let mut files = HashMap::with_capacity(names.len());

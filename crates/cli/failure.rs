@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
+use crate::print::visible;
+
 /// Why a statement, command or script stopped.
 #[derive(Debug)]
 pub enum Failure {
@@ -38,7 +40,8 @@ impl Failure {
         }
     }
 
-    /// Writes the failure to standard error: `error: PLACE: MESSAGE` and one line for each cause.
+    /// Writes the failure to standard error: `error: PLACE: MESSAGE` and one line for each cause. Messages have names from files
+    /// in them, and files come from strangers: like data, they do not steer the terminal.
     pub fn report(&self) {
         let text = match self {
             Failure::Error { place, error } => describe(place.as_deref(), error.as_ref()),
@@ -46,7 +49,7 @@ impl Failure {
             Failure::OutputClosed => return,
         };
         // When standard error is closed there is nobody left to tell.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(visible(&text).as_bytes());
     }
 }
 

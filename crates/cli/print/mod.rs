@@ -15,6 +15,7 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+pub use cell::visible;
 
 use crate::failure::Failure;
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// What a client asks.
 #[derive(Debug, Default)]
@@ -25,8 +26,12 @@ pub enum Reply {
     Answer(&'static str, &'static str, Vec<u8>),
     /// Sends these bytes, be they HTTP or not, and closes the connection.
     Raw(&'static [u8]),
+    /// Sends the client on with this status, such as `302 Found`, to this place.
+    Redirect(&'static str, String),
     /// Begins an answer that has no end.
     Endless,
+    /// Begins an answer that comes byte by byte, for as long as somebody waits.
+    Trickle,
     /// Says nothing and keeps the connection open.
     Silence,
 }
@@ -69,6 +74,16 @@ fn converse(connection: TcpStream, reply: &dyn Fn(&Question) -> Reply) -> std::i
                 connection.write_all(&body)?;
             }
             Reply::Raw(bytes) => return connection.write_all(bytes),
+            Reply::Redirect(status, place) => {
+                write!(connection, "HTTP/1.1 {status}\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n")?;
+            }
+            Reply::Trickle => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
+                loop {
+                    connection.write_all(b" ")?;
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
             Reply::Endless => {
                 connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")?;
                 loop {

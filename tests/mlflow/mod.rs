@@ -6,6 +6,7 @@ mod external;
 mod flavors;
 mod registry;
 mod servers;
+mod stores;
 
 use std::path::PathBuf;
 

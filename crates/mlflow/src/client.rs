@@ -2,23 +2,25 @@
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use object_store::ClientOptions;
-use object_store::client::{
-    HttpClient, HttpConnector, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, ReqwestConnector,
-};
+use object_store::client::{HttpClient, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse};
+use reqwest::redirect::Policy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
-use url::Url;
+use url::{Position, Url};
 
 use crate::allowance::Allowance;
 use crate::error::{Error, Result};
 
 /// What is shown of a server's message.
 const MESSAGE_CHARS_MAX: usize = 300;
+/// How often a server may send us on with one question.
+const REDIRECTS_MAX: usize = 5;
+/// Less than this, after the time that we wait for an answer anyway, is a server that keeps us waiting on purpose.
+const BYTES_PER_SECOND_MIN: f64 = 8192.0;
 
 /// How a server is asked.
 #[derive(Clone)]
@@ -42,6 +44,15 @@ pub(crate) struct Client {
     http: Arc<HttpClient>,
 }
 
+/// What to do when a server sends us on to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Away {
+    /// Go there, and do not say who asks.
+    WithoutName,
+    /// Stay.
+    Refuse,
+}
+
 /// What the server answers when something is wrong.
 #[derive(Deserialize, Default)]
 struct Trouble {
@@ -54,11 +65,11 @@ struct Trouble {
 impl Client {
     /// The server at `base`, which has no user and password in it.
     pub(crate) fn new(base: Url, access: Access) -> Result<Self> {
-        // We time the parts of an answer ourselves: a large file may take longer than any limit on the whole.
-        let options = ClientOptions::new().with_allow_http(true).with_timeout_disabled();
-        let http = ReqwestConnector::default().connect(&options);
+        // No limit on the whole, for a large file may take long: the parts of an answer are timed as they come. Nobody is sent
+        // on without our knowledge.
+        let http = reqwest::Client::builder().redirect(Policy::none()).build();
         let http = http.map_err(|source| Error::Unreachable { server: base.to_string(), source: Box::new(source) })?;
-        Ok(Self { base, access, http: Arc::new(http) })
+        Ok(Self { base, access, http: Arc::new(HttpClient::new(http)) })
     }
 
     /// The server's address, as people write it.
@@ -102,14 +113,18 @@ impl Client {
     pub(crate) async fn file(&self, parts: &[String], allowance: Allowance) -> Result<Vec<u8>> {
         let shown = parts.join("/");
         let url = self.url(parts.iter().map(String::as_str));
-        let response = self.send(url, HttpRequestBody::empty()).await?;
+        let response = self.send(url, &HttpRequestBody::empty(), Away::WithoutName).await?;
         let status = response.status().as_u16();
         if status == 200 {
-            return self.body(response, &shown, allowance).await;
+            return self.body(response, &format!("{}/{shown}", self.shown()), allowance).await;
         }
         match self.trouble(response).await? {
             Error::NotThere { message, .. } => {
                 Err(Error::NoFile { file: shown, directory: self.shown().to_owned(), message })
+            }
+            // A server that is not MLflow's may have the files.
+            Error::NotMlflow { .. } => {
+                Err(Error::NoFile { file: shown, directory: self.shown().to_owned(), message: String::new() })
             }
             Error::Status { server, status, message } => {
                 Err(Error::Status { server: format!("{server}/{shown}"), status, message })
@@ -127,17 +142,42 @@ impl Client {
     }
 
     async fn json<T: DeserializeOwned>(&self, url: Url, body: HttpRequestBody) -> Result<T> {
-        let path = url.path().to_owned();
-        let response = self.send(url, body).await?;
+        let (path, asked) = (url.path().to_owned(), page(&url));
+        let response = self.send(url, &body, Away::Refuse).await?;
         if response.status().as_u16() != 200 {
             return Err(self.trouble(response).await?);
         }
-        let bytes = self.body(response, &path, Allowance::Answer).await?;
+        let bytes = self.body(response, &asked, Allowance::Answer).await?;
         serde_json::from_slice(&bytes)
             .map_err(|error| self.not_mlflow(&format!("the answer to {path} is wrong: {error}")))
     }
 
-    async fn send(&self, url: Url, body: HttpRequestBody) -> Result<HttpResponse> {
+    /// Sends a question, and sends it again to where the server says that the answer is.
+    async fn send(&self, mut url: Url, body: &HttpRequestBody, away: Away) -> Result<HttpResponse> {
+        let mut authorization = self.access.authorization.as_deref();
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.send_once(&url, body.clone(), authorization).await?;
+            let Some(next) = redirection(&url, &response) else { return Ok(response) };
+            let next = next.map_err(|what| self.not_mlflow(&what))?;
+            if next.origin() != self.base.origin() {
+                self.check_away(&url, &next, away)?;
+                authorization = None;
+            }
+            url = next;
+        }
+        Err(self.not_mlflow(&format!("it sends us on more than {REDIRECTS_MAX} times, at last to {}", page(&url))))
+    }
+
+    /// Whether to follow a server to another one. It may have files elsewhere, but not behind our back without encryption.
+    fn check_away(&self, from: &Url, to: &Url, away: Away) -> Result<()> {
+        let leaves_tls = from.scheme() == "https" && to.scheme() != "https";
+        if away == Away::Refuse || leaves_tls {
+            return Err(Error::Away { server: self.shown().to_owned(), place: page(to) });
+        }
+        Ok(())
+    }
+
+    async fn send_once(&self, url: &Url, body: HttpRequestBody, authorization: Option<&str>) -> Result<HttpResponse> {
         let not_sent = |source: Box<dyn std::error::Error + Send + Sync>| self.unreachable(source);
         let mut request = HttpRequest::new(body);
         *request.uri_mut() = url.as_str().parse().map_err(|error| not_sent(Box::from(format!("{error}"))))?;
@@ -146,7 +186,7 @@ impl Client {
         }
         let mut headers =
             vec![("user-agent", concat!("foretell/", env!("CARGO_PKG_VERSION"))), ("content-type", "application/json")];
-        headers.extend(self.access.authorization.as_deref().map(|value| ("authorization", value)));
+        headers.extend(authorization.map(|value| ("authorization", value)));
         for (name, value) in headers {
             let value = value.parse().map_err(|_| {
                 Error::Setting("MLFLOW_TRACKING_TOKEN has a character that no header may have".to_owned())
@@ -160,13 +200,19 @@ impl Client {
         })
     }
 
-    /// The bytes of an answer.
-    async fn body(&self, response: HttpResponse, what: &str, allowance: Allowance) -> Result<Vec<u8>> {
+    /// The bytes of the answer at this address.
+    async fn body(&self, response: HttpResponse, page: &str, allowance: Allowance) -> Result<Vec<u8>> {
+        let started = Instant::now();
         let mut bytes = Vec::new();
         let mut parts = response.into_body().bytes_stream();
         while let Some(part) = timeout(self.access.patience, parts.next()).await.map_err(|_| self.slow())? {
             bytes.extend_from_slice(&part.map_err(|error| self.unreachable(Box::new(error)))?);
-            allowance.check(what, bytes.len() as u64)?;
+            allowance.check(page, bytes.len() as u64)?;
+            let enough = Duration::from_secs_f64(bytes.len() as f64 / BYTES_PER_SECOND_MIN);
+            if started.elapsed() > self.access.patience.saturating_add(enough) {
+                let page = page.to_owned();
+                return Err(Error::Trickle { page, bytes: bytes.len(), rate: BYTES_PER_SECOND_MIN });
+            }
         }
         Ok(bytes)
     }
@@ -174,7 +220,7 @@ impl Client {
     /// What an answer with another status than 200 means.
     async fn trouble(&self, response: HttpResponse) -> Result<Error> {
         let status = response.status().as_u16();
-        let bytes = self.body(response, "error message", Allowance::Answer).await?;
+        let bytes = self.body(response, self.shown(), Allowance::Answer).await?;
         let trouble: Option<Trouble> = serde_json::from_slice(&bytes).ok();
         let is_mlflow = trouble.as_ref().is_some_and(|trouble| !trouble.error_code.is_empty());
         let Trouble { error_code, message } = trouble.unwrap_or_default();
@@ -201,6 +247,31 @@ impl Client {
     fn unreachable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
         Error::Unreachable { server: self.shown().to_owned(), source }
     }
+}
+
+/// Where the server sends us on to; `None` if it does not.
+fn redirection(from: &Url, response: &HttpResponse) -> Option<Result<Url, String>> {
+    let status = response.status();
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let place = response.headers().get("location").and_then(|place| place.to_str().ok()).unwrap_or_default();
+    let next = from.join(place).ok().filter(|next| matches!(next.scheme(), "http" | "https") && !place.is_empty());
+    Some(
+        next.map(|mut next| {
+            // An address with a host can be without a user.
+            let _ = (next.set_username(""), next.set_password(None));
+            next
+        })
+        .ok_or_else(|| {
+            format!("it sends us on ({}) to `{}`, which is no address of a server", status.as_u16(), printable(place))
+        }),
+    )
+}
+
+/// An address without what follows its path, which may be secret.
+fn page(url: &Url) -> String {
+    printable(&url[..Position::AfterPath])
 }
 
 /// The address some parts further down; what an address may not hold is encoded.

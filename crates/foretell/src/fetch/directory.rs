@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 use url::Url;
 
 use super::external;
-use crate::stores::open_store;
+use crate::stores::{open_mlflow_store, open_store};
 
 /// A directory of files that belong together.
 #[derive(Debug)]
@@ -30,9 +30,17 @@ impl Directory {
     /// The directory that MLflow keeps a model in.
     pub(super) fn of(location: Location, runtime: &RuntimeEnv) -> Result<Self> {
         match location {
-            Location::Local(path) => Ok(Self::Local(path)),
+            Location::Local(path) if path.exists() => Ok(Self::Local(path)),
+            Location::Local(path) => plan_err!(
+                "the server keeps the model in the folder `{}`, which is not on this machine; start the server with \
+                 `--artifacts-destination` instead of `--no-serve-artifacts`, or mount the folder here",
+                path.display()
+            ),
             Location::Http(directory) => Ok(Self::Http(directory)),
-            Location::Store(url) => Self::store(url, runtime),
+            Location::Store(url) => match open_mlflow_store(&url) {
+                Some(store) => Self::in_store(store?, url),
+                None => Self::store(url, runtime),
+            },
         }
     }
 
@@ -43,6 +51,10 @@ impl Directory {
             Ok(store) => store,
             Err(_) => open_store(&url)?,
         };
+        Self::in_store(store, url)
+    }
+
+    fn in_store(store: Arc<dyn ObjectStore>, url: Url) -> Result<Self> {
         let prefix = StorePath::from_url_path(url.path()).map_err(external)?;
         Ok(Self::Store { store, prefix, url })
     }

@@ -88,10 +88,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// tract beside the evaluator, if it gives the evaluator's answers to these runs: inputs, and the outputs expected.
+    /// tract beside the evaluator, if there is a model for it and it gives the evaluator's answers to these runs: inputs, and
+    /// the outputs expected.
     pub(crate) fn new(
         evaluator: TensorProgram,
-        model: ModelProto,
+        model: Option<ModelProto>,
         inputs: &[Input],
         rows: usize,
         runs: &[(Vec<Tensor>, Vec<Tensor>)],
@@ -99,7 +100,9 @@ impl Engine {
         let agrees = |tract: &Tract| {
             runs.iter().all(|(inputs, expected)| tract.run(inputs).is_ok_and(|got| agree(&got, expected)))
         };
-        let tract = Tract::compile(model, inputs, rows, evaluator.budget.bytes).ok().filter(|tract| agrees(tract));
+        let bytes_max = evaluator.budget.bytes;
+        let compile = |model| Tract::compile(model, inputs, rows, bytes_max).ok();
+        let tract = model.and_then(compile).filter(|tract| agrees(tract));
         Self { evaluator, tract }
     }
 

@@ -1,5 +1,6 @@
 //! Files as networks: graphs that run as a whole, where they cannot be lowered to columns.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use foretell_tensors::{ElementType, Program};
@@ -45,6 +46,22 @@ fn mixes_rows(graph: &GraphProto) -> bool {
     graph.node.iter().any(|node| MIXING.contains(&node.op_type.as_str()) || bodies(node))
 }
 
+/// Whether tract computes what stands there, for all values. Positions along an inner axis it does not check: one that is too
+/// large reads what belongs to another place.
+fn is_safe_for_tract(graph: &GraphProto) -> bool {
+    let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+    let written = graph.node.iter().filter(|node| node.op_type == "Constant").flat_map(|node| &node.output);
+    let constants: HashSet<&str> = constants.chain(written.map(String::as_str)).collect();
+    let is_safe = |node: &NodeProto| {
+        let is_inner = node.attribute.iter().any(|attribute| attribute.name == "axis" && attribute.i != 0);
+        let is_constant = node.input.get(1).is_some_and(|positions| constants.contains(positions.as_str()));
+        node.op_type != "Gather" || !is_inner || is_constant
+    };
+    let bodies_are_safe =
+        |node: &NodeProto| node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).all(is_safe_for_tract);
+    graph.node.iter().all(|node| is_safe(node) && bodies_are_safe(node))
+}
+
 fn main_graph(model: &ModelProto) -> Result<&GraphProto> {
     model.graph.as_ref().ok_or_else(|| malformed("a model without a graph"))
 }
@@ -60,6 +77,15 @@ pub(crate) fn lower_network(
     let graph = main_graph(model)?;
     let limits = &options.limits;
     let declared = declared_inputs(graph, &builder.map_inputs, options)?;
+    if let Some(input) = declared.iter().find(|input| input.is_open())
+        && graph.node.iter().any(|node| node.domain == "ai.onnx.ml")
+    {
+        // These operators work on columns, of which there must be a known number.
+        return Err(Error::Signature(format!(
+            "input `{}` leaves open how many elements a row has; name the features, or export the model with a fixed shape",
+            input.name
+        )));
+    }
     let reader = GraphReader { opsets, limits };
     let program = Program::new(reader.graph(graph, &|_| false)?).map_err(|error| Error::tensors("", error))?;
     let program = TensorProgram::new(program, limits.budget());
@@ -75,7 +101,8 @@ pub(crate) fn lower_network(
         scales_by_batch: mixes_rows(graph),
     };
     let found = probe(&subject)?;
-    let engine = Engine::new(program, model.clone(), &inputs, found.rows, &found.runs);
+    let for_tract = is_safe_for_tract(graph).then(|| model.clone());
+    let engine = Engine::new(program, for_tract, &inputs, found.rows, &found.runs);
     // tract is as fast on one row, and then none has neighbours.
     let batch = if engine.name() == "tract" && found.batch == Batch::Any { Batch::One } else { found.batch };
     let Inputs { features, named, facts } = add_inputs(builder, &declared, limits)?;

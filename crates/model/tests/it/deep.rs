@@ -193,6 +193,10 @@ fn lists_that_do_not_fit_are_refused_by_row() {
     assert_snapshot!(failure(&sizes, &[nest(nest(lists(&[3, 3, 3]), &[1, 1, 1]), &[3])]), @"row 0: feature `image` is a list of 3 elements instead of 2");
     assert_snapshot!(failure(&sizes, &[lists(&[12])]), @"feature `image` takes a list of Float32 values, nested as [2, height, width], got List(Float32)");
 
+    let (_, channels) = fixture("lookup_channels");
+    let samples = |length: usize| lists(&[length]);
+    assert_snapshot!(failure(&channels, &[samples(8), ids(&[Some(&[4])])]), @"row 0: operator `ai.onnx.Gather` (node `gather_1`, opset 17): index 4 of an axis with 4 places");
+
     let (_, image) = fixture("cnn");
     assert_snapshot!(failure(&image, &[lists(&[64, 63])]), @"row 1: feature `image` is a list of 63 elements instead of 64");
     let (_, states) = fixture("lstm_states");

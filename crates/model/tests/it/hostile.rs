@@ -4,7 +4,7 @@ use foretell_model::{DeclaredFeature, Error, Limits, LoadOptions, Model};
 use insta::assert_snapshot;
 use tract_onnx::pb::{FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
-use crate::files::{encode, float_tensor, graph, int, int_tensor, ints, model, node, texts, tree};
+use crate::files::{encode, float_tensor, graph, input, int, int_tensor, ints, model, node, texts, tree};
 
 fn refusal(bytes: &[u8]) -> String {
     refusal_with(bytes, &LoadOptions::default())
@@ -205,6 +205,11 @@ fn broken_graphs() {
     assert_snapshot!(refusal(&of(vec![node("Add", &["x", "c"], "y", vec![])], vec![three])), @"not a valid ONNX model: operator `ai.onnx.Add` (node `add`): shapes [N, 2] and [3] do not go together");
     let rows = int_tensor("s", &[2], &[2, -1]);
     assert_snapshot!(refusal(&of(vec![node("Reshape", &["x", "s"], "y", vec![])], vec![rows])), @"operator `ai.onnx.Reshape` (node `reshape`, opset 18) is not supported: it mixes rows: reshapes [N, 2] to [2, N]");
+    let open = with_graph(|graph| {
+        graph.input = vec![input("x", tract_onnx::pb::tensor_proto::DataType::Float, &[None, None])];
+        graph.node = vec![node("ai.onnx.ml.Normalizer", &["x"], "y", vec![])];
+    });
+    assert_snapshot!(refusal(&open), @"input `x` leaves open how many elements a row has; name the features, or export the model with a fixed shape");
 }
 
 #[test]

@@ -14,7 +14,7 @@ type File = (String, Vec<u8>);
 
 /// Every file that is hostile in a way of its own. Those called `odd_...` are models all the same.
 pub fn hostile_files() -> Vec<File> {
-    let all = [many_parts(), deep_files(), shapes(), trees(), tables(), broken_graphs(), islands()].concat();
+    let all = [many_parts(), deep_files(), shapes(), trees(), tables(), broken_graphs(), islands(), lists()].concat();
     all.into_iter().map(|(name, bytes)| (name.to_string(), bytes)).collect()
 }
 
@@ -168,6 +168,11 @@ fn functions(count: usize, calls: usize, first: &str) -> Vec<u8> {
 
 /// A Loop whose body does nothing but go on.
 fn endless_loop(times: Option<i64>) -> Vec<u8> {
+    let (nodes, constants) = loop_parts(times);
+    of(nodes, constants)
+}
+
+fn loop_parts(times: Option<i64>) -> (Vec<NodeProto>, Vec<TensorProto>) {
     let value = |name: &str, element| input(name, element, &[]);
     let body = GraphProto {
         node: vec![node("Identity", &["go"], "go_on", vec![]), node("Relu", &["v"], "w", vec![])],
@@ -187,7 +192,32 @@ fn endless_loop(times: Option<i64>) -> Vec<u8> {
     };
     let count = if times.is_some() { "times" } else { "" };
     let nodes = vec![node("Loop", &[count, "true", "x"], "y", vec![graph("body", body)])];
-    of(nodes, vec![go, scalar("times", times.unwrap_or(0))])
+    (nodes, vec![go, scalar("times", times.unwrap_or(0))])
+}
+
+/// A model that takes lists of any length.
+fn of_lists(nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> Vec<u8> {
+    let mut file = model(1, nodes, constants);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, None])];
+    encode(&file)
+}
+
+/// What a list of any length can ask for.
+fn lists() -> Vec<(&'static str, Vec<u8>)> {
+    let (endless, constants) = loop_parts(None);
+    let large = || vec![list("s", &[1 << 15, 1 << 15, 1])];
+    let wide = vec![node("Expand", &["x", "s"], "y", vec![])];
+    let product = vec![
+        node("ConstantOfShape", &["s"], "a", vec![]),
+        node("MatMul", &["a", "a"], "b", vec![]),
+        node("Add", &["x", "b"], "y", vec![]),
+    ];
+    vec![
+        ("lists_loop", of_lists(endless, constants)),
+        ("lists_expand", of_lists(wide, large())),
+        ("lists_product", of_lists(product, vec![list("s", &[1 << 11, 1 << 11])])),
+        ("lists_mixed", of_lists(vec![node("ReduceSum", &["x", "s"], "y", vec![])], vec![list("s", &[0])])),
+    ]
 }
 
 fn deep_files() -> Vec<(&'static str, Vec<u8>)> {

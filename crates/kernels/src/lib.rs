@@ -18,6 +18,3 @@ pub mod fused;
 pub mod linear;
 pub mod real;
 pub mod trees;
-
-/// Rows that a kernel takes through all of a model before it goes on, so that they stay in the fastest cache.
-const BLOCK_ROWS: usize = 128;

@@ -3,6 +3,8 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
 
+use crate::trees::lanes::Lanes;
+
 /// `f32` or `f64`.
 ///
 /// Sealed: the kernels promise bits, and these are the types they were compared in.
@@ -22,6 +24,7 @@ pub trait Real:
     + Div<Output = Self>
     + DivAssign
     + Neg<Output = Self>
+    + Lanes
     + sealed::Sealed
     + 'static
 {
@@ -33,6 +36,8 @@ pub trait Real:
     const NAN: Self;
     /// The least finite value.
     const LOWEST: Self;
+    /// What is above all numbers.
+    const INFINITY: Self;
 
     /// `e` to the power of `self`.
     fn exp(self) -> Self;
@@ -69,6 +74,7 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const NAN: Self = $type::NAN;
             const LOWEST: Self = $type::MIN;
+            const INFINITY: Self = $type::INFINITY;
 
             fn exp(self) -> Self {
                 $type::exp(self)

@@ -9,15 +9,34 @@
 //! [`TreeEnsemble::try_new`] checks everything once, so that evaluation needs no checks and always ends. Children may be
 //! shared: exporters write the set membership of LightGBM as a chain of `Eq` nodes with one common true child.
 
+mod blocks;
+mod bytes;
+mod canonical;
 mod check;
-mod level;
+mod codes;
+mod engine;
+mod groups;
+mod instructions;
+mod kernel;
+pub(crate) mod lanes;
 mod linear_leaves;
+mod lookup;
+mod plan;
+mod questions;
+mod row_by_row;
+mod runs;
+mod steps;
+mod upper;
+mod weights;
 
-use self::level::{Levels, Tile};
-use crate::BLOCK_ROWS;
+use std::sync::OnceLock;
+
+use self::engine::Engine;
+use self::instructions::Instructions;
 use crate::real::Real;
 
 pub use check::TreeError;
+pub use kernel::Kernel;
 pub use linear_leaves::{Line, LinearLeaves, Term};
 
 /// A node of a tree.
@@ -140,13 +159,19 @@ pub struct TreeParts<T> {
 }
 
 /// Trees over feature columns that were found to be sound; the answer before any post transform.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TreeEnsemble<T = f32> {
+#[derive(Debug, Clone)]
+pub struct TreeEnsemble<T: Real = f32> {
     parts: TreeParts<T>,
-    /// Branches on the longest way from each root to a leaf.
-    depths: Vec<usize>,
-    /// The nodes in the form in which a block of rows goes down together, if they have it.
-    levels: Option<Levels<T>>,
+    /// Branches on the longest way from a root to a leaf.
+    depth: usize,
+    /// The trees in the form in which rows go through them, made for the first row; none if they have no such form.
+    engine: OnceLock<Option<Engine<T>>>,
+}
+
+impl<T: Real> PartialEq for TreeEnsemble<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
 }
 
 impl<T: Real> TreeEnsemble<T> {
@@ -156,9 +181,8 @@ impl<T: Real> TreeEnsemble<T> {
     /// # Errors
     /// The first thing that is wrong, with its node.
     pub fn try_new(parts: TreeParts<T>) -> Result<Self, TreeError> {
-        let depths = check::check(&parts)?;
-        let levels = Levels::of(&parts);
-        Ok(Self { parts, depths, levels })
+        let depth = check::depth(&parts)?;
+        Ok(Self { parts, depth, engine: OnceLock::new() })
     }
 
     /// What the ensemble consists of.
@@ -168,7 +192,7 @@ impl<T: Real> TreeEnsemble<T> {
 
     /// Branches on the longest way from a root to a leaf.
     pub fn depth(&self) -> usize {
-        self.depths.iter().copied().max().unwrap_or(0)
+        self.depth
     }
 
     /// Number of features.
@@ -190,6 +214,11 @@ impl<T: Real> TreeEnsemble<T> {
             }
         }
         used
+    }
+
+    /// How the ensemble is evaluated on this processor, and why.
+    pub fn kernel(&self) -> Kernel {
+        Kernel::of(self.engine())
     }
 
     /// Computes every output column from the feature columns.
@@ -216,6 +245,11 @@ impl<T: Real> TreeEnsemble<T> {
         self.finish(outputs);
     }
 
+    /// What rows go through, made when it is needed first: passes that rewrite ensembles make many that never see a row.
+    fn engine(&self) -> Option<&Engine<T>> {
+        self.engine.get_or_init(|| Engine::of(&self.parts, Instructions::best())).as_ref()
+    }
+
     /// The number of rows of a call whose columns fit the ensemble.
     fn rows(&self, columns: &[&[T]], outputs: &[&mut [T]]) -> usize {
         assert_eq!(columns.len(), self.parts.features, "one column per feature");
@@ -228,55 +262,18 @@ impl<T: Real> TreeEnsemble<T> {
 
     /// Puts the weights of all trees together.
     fn fold(&self, columns: &[&[T]], outputs: &mut [&mut [T]], initial: T, combine: impl Fn(T, T) -> T) {
-        let rows = self.rows(columns, outputs);
-        outputs.iter_mut().for_each(|output| output.fill(initial));
-        self.visit_leaves(columns, rows, |start, leaves| self.add_leaves(leaves, outputs, start, &combine));
-    }
-
-    /// Shows the leaves of each block of rows, tree by tree, with the block's first row.
-    fn visit_leaves(&self, columns: &[&[T]], rows: usize, mut visit: impl FnMut(usize, &[u32])) {
-        let mut tile = Tile::new(if self.levels.is_some() { self.parts.features } else { 0 });
-        let mut at = [0; BLOCK_ROWS];
-        for start in (0..rows).step_by(BLOCK_ROWS) {
-            let end = rows.min(start + BLOCK_ROWS);
-            let at = &mut at[..end - start];
-            tile.fill(columns, start, end);
-            for (&root, &depth) in self.parts.roots.iter().zip(&self.depths) {
-                at.fill(root);
-                match &self.levels {
-                    Some(levels) => levels.descend(&tile, &self.parts.category_bits, depth, at),
-                    None => self.follow(columns, start, at),
-                }
-                visit(start, at);
-            }
+        self.rows(columns, outputs);
+        match self.engine() {
+            Some(engine) => engine.fold(&self.parts, columns, outputs, initial, combine),
+            None => row_by_row::fold(&self.parts, columns, outputs, initial, combine),
         }
     }
 
-    /// Puts the weights of each row's leaf to the values of the rows from `start` on.
-    fn add_leaves(&self, leaves: &[u32], outputs: &mut [&mut [T]], start: usize, combine: impl Fn(T, T) -> T) {
-        if let Some(weights) = self.levels.as_ref().and_then(|levels| levels.weights(leaves)) {
-            let values = &mut outputs[0][start..start + leaves.len()];
-            values.iter_mut().zip(weights).for_each(|(value, weight)| *value = combine(*value, weight));
-            return;
-        }
-        for (row, &leaf) in leaves.iter().enumerate() {
-            let Node::Leaf(leaf) = &self.parts.nodes[leaf as usize] else { continue };
-            for weight in &self.parts.leaf_weights[leaf.first as usize..(leaf.first + leaf.count) as usize] {
-                let value = &mut outputs[weight.output as usize][start + row];
-                *value = combine(*value, weight.weight);
-            }
-        }
-    }
-
-    /// Takes the rows `at`, which begin with the row `start`, to their leaves, one after the other.
-    fn follow(&self, columns: &[&[T]], start: usize, at: &mut [u32]) {
-        for (row, at) in at.iter_mut().enumerate() {
-            while let Node::Branch(branch) = &self.parts.nodes[*at as usize] {
-                let x = columns[branch.feature as usize][start + row];
-                let accepts = branch.test.accepts(x, &self.parts.members, &self.parts.category_bits);
-                let yes = accepts | (branch.missing_tracks_true & x.is_nan());
-                *at = if yes { branch.true_child } else { branch.false_child };
-            }
+    /// Shows the leaf nodes of some rows of one tree, each tree in its turn, with the first of the rows.
+    fn visit_leaves(&self, columns: &[&[T]], rows: usize, visit: impl FnMut(usize, &[u32])) {
+        match self.engine() {
+            Some(engine) => engine.visit_nodes(columns, rows, visit),
+            None => row_by_row::visit(&self.parts, columns, rows, visit),
         }
     }
 

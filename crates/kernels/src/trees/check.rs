@@ -71,8 +71,8 @@ impl fmt::Display for TreeError {
 
 impl Error for TreeError {}
 
-/// Checks all parts and returns the depth of each tree.
-pub(super) fn check<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeError> {
+/// Checks all parts and returns the number of branches on the longest way from a root to a leaf.
+pub(super) fn depth<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
     if parts.outputs == 0 {
         return Err(TreeError::NoOutput);
     }
@@ -91,7 +91,7 @@ pub(super) fn check<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeErr
     for (tree, &root) in parts.roots.iter().enumerate() {
         index("root", tree, root, parts.nodes.len())?;
     }
-    depths(parts)
+    deepest(parts)
 }
 
 fn check_node<T: Real>(parts: &TreeParts<T>, at: usize, node: &Node<T>) -> Result<(), TreeError> {
@@ -135,11 +135,11 @@ enum Height {
     Known(usize),
 }
 
-/// Branches on the longest way from each root to a leaf; an error if some way never ends.
-fn depths<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeError> {
+/// Branches on the longest way from a root to a leaf; an error if some way never ends.
+fn deepest<T: Real>(parts: &TreeParts<T>) -> Result<usize, TreeError> {
     let mut heights = vec![Height::Unknown; parts.nodes.len()];
     let mut path: Vec<usize> = Vec::new();
-    let mut depths = Vec::with_capacity(parts.roots.len());
+    let mut deepest = 0;
     for &root in &parts.roots {
         path.push(root as usize);
         while let Some(&node) = path.last() {
@@ -152,10 +152,10 @@ fn depths<T: Real>(parts: &TreeParts<T>) -> Result<Vec<usize>, TreeError> {
             }
         }
         if let Height::Known(height) = heights[root as usize] {
-            depths.push(height);
+            deepest = deepest.max(height);
         }
     }
-    Ok(depths)
+    Ok(deepest)
 }
 
 /// A child whose height must be known first, or `None` when the node's own height is known now.

@@ -29,7 +29,7 @@ pub struct Term<T> {
 
 /// An ensemble in which a line stands beside every leaf weight; the weight counts where a feature of the line is NaN.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LinearLeaves<T> {
+pub struct LinearLeaves<T: Real> {
     trees: TreeEnsemble<T>,
     /// By the index of the leaf weight.
     lines: Vec<Line<T>>,

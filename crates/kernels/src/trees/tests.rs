@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod forms;
+
 const SETS: [f32; 3] = [2.0, 3.0, 7.5];
 /// From the second word on: categories 0, 3 and 33.
 const BITS: [u32; 3] = [u32::MAX, 0b1001, 0b10];

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "aarch64")]
+use super::bytes::neon::Neon;
 use super::bytes::{Bytes, Portable};
 #[cfg(target_arch = "x86_64")]
 use super::bytes::{
     avx2::Avx2,
     avx512::{Avx512, Avx512Vbmi},
+    sse2::Sse2,
 };
 use super::groups::Group;
 use super::instructions::{Instructions, Set};
@@ -58,6 +61,12 @@ pub(super) fn exits(
         // SAFETY: no instructions are needed; the columns of a program's questions lie among its columns of codes, each of which
         // has as many rows as a block; the number of rows is a multiple of the largest register's.
         Set::Portable => unsafe { exits_of::<Portable>(program, tree, codes, exits) },
+        // SAFETY: as above, and every processor of the architecture has the instructions.
+        #[cfg(target_arch = "aarch64")]
+        Set::Neon => unsafe { exits_of::<Neon>(program, tree, codes, exits) },
+        // SAFETY: as above, and every processor of the architecture has the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Set::Sse2 => unsafe { exits_of::<Sse2>(program, tree, codes, exits) },
         // SAFETY: as above, and the processor has the instructions.
         #[cfg(target_arch = "x86_64")]
         Set::Avx2 => unsafe { exits_avx2(program, tree, codes, exits) },

@@ -1,13 +1,16 @@
 //! One byte for each of some rows, and what the processor does with all of them at once.
 //!
 //! The kernels in [`super::questions`] are written once, against [`Bytes`]; each set of instructions is an implementation. The
-//! portable one is plain loops over arrays, which compilers turn into the vector instructions that every processor of an
-//! architecture has (SSE2, NEON).
+//! portable one is plain loops over arrays, for processors that nothing is known about.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod sse2;
 
 /// A byte per row.
 pub(super) trait Bytes: Copy {
@@ -116,8 +119,7 @@ impl Portable {
 impl Bytes for Portable {
     const ROWS: usize = PORTABLE_ROWS;
     const REGISTERS: usize = 16;
-    // SSE2 compares bytes with signs only.
-    const BIAS: u8 = 0x80;
+    const BIAS: u8 = 0;
     /// 0 for no, 255 for yes.
     type Mask = Self;
 
@@ -140,7 +142,7 @@ impl Bytes for Portable {
 
     #[inline(always)]
     unsafe fn above(self, cuts: Self) -> Self {
-        Self::each(self, cuts, |byte, cut| if (byte as i8) > (cut as i8) { 255 } else { 0 })
+        Self::each(self, cuts, |byte, cut| if byte > cut { 255 } else { 0 })
     }
 
     #[inline(always)]

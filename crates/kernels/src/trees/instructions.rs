@@ -6,6 +6,10 @@ use std::fmt;
 use super::bytes::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use super::bytes::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use super::bytes::neon::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::bytes::sse2::Sse2;
 use super::bytes::{Bytes, Portable};
 
 /// A set of instructions that this processor has. Values come from [`Instructions::best`] and [`Instructions::all`] alone, so
@@ -16,8 +20,14 @@ pub struct Instructions(Set);
 /// Sets of instructions, each containing those before it on the same architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Set {
-    /// What every processor of the architecture has.
+    /// None in particular.
     Portable,
+    /// What every processor of the architecture has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// What every processor of the architecture has.
+    #[cfg(target_arch = "x86_64")]
+    Sse2,
     /// AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -37,8 +47,10 @@ impl Instructions {
 
     /// All sets that this processor has, the best last.
     pub(super) fn all() -> Vec<Self> {
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
         let sets = [Set::Portable];
+        #[cfg(target_arch = "aarch64")]
+        let sets = [Set::Portable, Set::Neon];
         #[cfg(target_arch = "x86_64")]
         let sets = {
             let has_avx2 = is_x86_feature_detected!("avx2");
@@ -48,8 +60,11 @@ impl Instructions {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl");
             let has_vbmi = has_avx512 && is_x86_feature_detected!("avx512vbmi");
-            let sets = [Set::Portable, Set::Avx2, Set::Avx512, Set::Avx512Vbmi];
-            sets.into_iter().zip([true, has_avx2, has_avx512, has_vbmi]).filter(|(_, has)| *has).map(|(set, _)| set)
+            let sets = [Set::Portable, Set::Sse2, Set::Avx2, Set::Avx512, Set::Avx512Vbmi];
+            sets.into_iter()
+                .zip([true, true, has_avx2, has_avx512, has_vbmi])
+                .filter(|(_, has)| *has)
+                .map(|(set, _)| set)
         };
         sets.into_iter().map(Self).collect()
     }
@@ -61,7 +76,11 @@ impl Instructions {
     /// What it takes to ask a question of 64 rows, in tenths of a nanosecond, measured.
     pub(super) fn question_cost(self) -> usize {
         match self.0 {
-            Set::Portable => 40,
+            Set::Portable => 60,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => 20,
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => 30,
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => 12,
             #[cfg(target_arch = "x86_64")]
@@ -73,6 +92,10 @@ impl Instructions {
     pub(super) fn bias(self) -> u8 {
         match self.0 {
             Set::Portable => Portable::BIAS,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => Neon::BIAS,
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => Sse2::BIAS,
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => Avx2::BIAS,
             #[cfg(target_arch = "x86_64")]
@@ -84,9 +107,11 @@ impl Instructions {
 impl fmt::Display for Instructions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Set::Portable if cfg!(target_arch = "aarch64") => "NEON",
-            Set::Portable if cfg!(target_arch = "x86_64") => "SSE2",
             Set::Portable => "portable code",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "NEON",
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => "SSE2",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 #[cfg(target_arch = "x86_64")]
 use super::codes;
 use super::codes::Cuts;
-use super::instructions::{Instructions, Set};
+use super::instructions::Instructions;
+#[cfg(target_arch = "x86_64")]
+use super::instructions::Set;
 use super::lookup;
 
 /// The loops over numbers that exist once per type and set of instructions.
@@ -68,7 +70,6 @@ macro_rules! lanes {
                 assert!(codes.len() >= values.len().next_multiple_of(64), "room for whole registers of codes");
                 let bias = instructions.bias();
                 match instructions.set() {
-                    Set::Portable => cuts.code_portable(values, nan, bias, codes),
                     // SAFETY: the processor has the instructions, and there is room for the codes.
                     #[cfg(target_arch = "x86_64")]
                     Set::Avx2 => unsafe { codes::avx2::$code(cuts, values, nan, bias, codes.as_mut_ptr()) },
@@ -77,6 +78,7 @@ macro_rules! lanes {
                     Set::Avx512 | Set::Avx512Vbmi => unsafe {
                         codes::avx512::$code(cuts, values, nan, codes.as_mut_ptr());
                     },
+                    _ => cuts.code_portable(values, nan, bias, codes),
                 }
             }
 

@@ -79,9 +79,9 @@ impl<T: Real> Cuts<T> {
             for level in (0..self.levels).rev() {
                 let half = 1 << level;
                 for (found, &x) in found.iter_mut().zip(&lanes) {
-                    // All cuts up to the next place are below, or it is too far.
+                    // All cuts up to the next place are below, or it is too far. (A shift is no jump, as a choice might be.)
                     let is_above = x > self.sorted[usize::from(*found) + half - 1];
-                    *found += if is_above { half as u8 } else { 0 };
+                    *found += u8::from(is_above) << level;
                 }
             }
             for ((code, found), x) in codes.iter_mut().zip(found).zip(lanes) {

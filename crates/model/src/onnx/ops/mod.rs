@@ -88,7 +88,19 @@ fn computed(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<F
     facts.ok_or_else(|| node.unsupported(foretell_tensors::refusal(node.domain(), node.op_type())))
 }
 
+/// Refuses types for which an operator has no columns.
+fn check_types(node: &Node, inputs: &[Fact]) -> Result<()> {
+    match (node.op_type(), inputs.first().and_then(Fact::data_type)) {
+        ("IsInf" | "IsNaN" | "Max" | "Min" | "Mod" | "ReduceMax" | "ReduceMin", Some(DataType::Float16)) => {
+            Err(node.unsupported("half precision outside the operators that tract runs"))
+        }
+        ("ReduceMax" | "ReduceMin", Some(DataType::Boolean)) => Err(node.unsupported("it orders truth values")),
+        _ => Ok(()),
+    }
+}
+
 fn general(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {
+    check_types(node, inputs)?;
     if let Some(op) = elementwise::unary_op(node)? {
         return elementwise::unary(builder, node, inputs, op).map(Some);
     }

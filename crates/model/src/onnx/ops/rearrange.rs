@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::Int64Array;
+use arrow::array::{AsArray, Int64Array};
 
 use super::axes::{attribute_or_input, axis_of, input, optional_ints};
 use super::broadcast::source_positions;
@@ -19,7 +19,20 @@ pub(crate) fn identity(node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     if node.has_output(1) {
         return Err(node.unsupported("its second output is read"));
     }
+    if inputs.get(2).is_some_and(may_train) {
+        return Err(node.unsupported("it trains; export the model for inference"));
+    }
     Ok(vec![input(node, inputs, 0)?.clone()])
+}
+
+/// Whether the third input of a Dropout is anything but a constant that says no.
+fn may_train(training: &Fact) -> bool {
+    match training {
+        Fact::Constant(tensor) => {
+            tensor.values.as_boolean_opt().is_none_or(|flags| flags.iter().any(|flag| flag != Some(false)))
+        }
+        other => !other.is_absent(),
+    }
 }
 
 /// Transpose.

@@ -18,6 +18,7 @@ mod operators;
 mod properties;
 mod reference;
 mod signatures;
+mod suite;
 mod types;
 mod xgboost;
 

@@ -51,13 +51,17 @@ pub(super) fn groups<T: Real>(trees: &[Tree<T>], uppers: &[Upper<T>]) -> Vec<Gro
 fn add<T: Real>(cuts: &mut BTreeMap<u32, Vec<T>>, upper: &Upper<T>) -> bool {
     let mut changed = Vec::new();
     for (feature, more) in &upper.cuts {
-        let mut all = cuts.get(feature).cloned().unwrap_or_default();
-        all.extend(more);
-        runs::sort(&mut all);
-        if all.len() > CUTS_MAX {
+        let known = cuts.get(feature).map_or(&[][..], Vec::as_slice);
+        let is_known = |cut: T| known.get(known.partition_point(|&other| other < cut)) == Some(&cut);
+        let new: Vec<T> = more.iter().copied().filter(|&cut| !is_known(cut)).collect();
+        if known.len() + new.len() > CUTS_MAX {
             return false;
         }
-        changed.push((*feature, all));
+        if !new.is_empty() {
+            let mut all = [known, &new].concat();
+            runs::sort(&mut all);
+            changed.push((*feature, all));
+        }
     }
     cuts.extend(changed);
     true

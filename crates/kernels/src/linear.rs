@@ -9,8 +9,11 @@ use std::ops::Range;
 
 use crate::fused::add_product;
 
-/// Rows of one pass over all features: inputs and sums stay in the first-level cache.
-const PASS_ROWS: usize = 512;
+/// Sums that one pass over all features goes on with: they stay in the fastest caches. Within that, the more rows the better, since
+/// memory is read fastest in long runs.
+const PASS_SUMS: usize = 4096;
+/// Rows of a pass, at least.
+const PASS_ROWS_MIN: usize = 512;
 
 /// Features whose products are summed before they meet the sum of those before them.
 const BLOCK_FEATURES: usize = 256;
@@ -73,6 +76,11 @@ impl LinearModel {
         &self.weights[feature * self.outputs()..][..self.outputs()]
     }
 
+    /// Rows of one pass over all features.
+    fn pass_rows(&self) -> usize {
+        (PASS_SUMS / self.outputs()).max(PASS_ROWS_MIN)
+    }
+
     /// Computes every output column from the feature columns.
     ///
     /// # Panics
@@ -81,8 +89,9 @@ impl LinearModel {
         let rows = rows_of(self, outputs);
         check_columns(columns.len(), self.features, columns.iter().map(|column| column.len()), rows);
         let mut pass = Pass::new(self, rows);
-        for start in (0..rows).step_by(PASS_ROWS) {
-            let end = rows.min(start + PASS_ROWS);
+        let pass_rows = self.pass_rows();
+        for start in (0..rows).step_by(pass_rows) {
+            let end = rows.min(start + pass_rows);
             pass.begin(end - start);
             columns.iter().for_each(|column| pass.add_number(&column[start..end]));
             pass.finish(outputs, start);
@@ -187,10 +196,11 @@ impl FusedLinear {
             self.inputs.iter().zip(columns).all(|(input, column)| input.takes(column)),
             "columns of the inputs' kinds"
         );
-        let mut buffer = Vec::with_capacity(PASS_ROWS);
+        let pass_rows = self.model.pass_rows();
+        let mut buffer = Vec::with_capacity(rows.min(pass_rows));
         let mut pass = Pass::new(&self.model, rows);
-        for start in (0..rows).step_by(PASS_ROWS) {
-            let end = rows.min(start + PASS_ROWS);
+        for start in (0..rows).step_by(pass_rows) {
+            let end = rows.min(start + pass_rows);
             pass.begin(end - start);
             for (input, column) in self.inputs.iter().zip(columns) {
                 match (input, column) {
@@ -262,7 +272,7 @@ struct Pass<'m> {
 
 impl<'m> Pass<'m> {
     fn new(model: &'m LinearModel, rows: usize) -> Self {
-        let sums = || Vec::with_capacity(model.outputs() * rows.min(PASS_ROWS));
+        let sums = || Vec::with_capacity(model.outputs() * rows.min(model.pass_rows()));
         Self { model, block: sums(), total: sums(), rows: 0, feature: 0 }
     }
 
@@ -479,7 +489,7 @@ mod tests {
     fn the_last_pass_may_be_short() {
         let model = LinearModel::try_new(vec![1.0, 2.0, 4.0], vec![0.5]).expect("a valid model");
         let fused = FusedLinear::try_new(model, vec![FusedInput::Category { categories: 3 }]).expect("valid inputs");
-        let codes: Vec<u32> = (0..PASS_ROWS as u32 + 7).map(|row| row % 3).collect();
+        let codes: Vec<u32> = (0..PASS_SUMS as u32 + 7).map(|row| row % 3).collect();
         let mut sums = vec![0.0; codes.len()];
         fused.evaluate(&[FusedColumn::Codes(&codes)], &mut [&mut sums]);
         let expected: Vec<f32> = codes.iter().map(|&code| [1.5, 2.5, 4.5][code as usize]).collect();

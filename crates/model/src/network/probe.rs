@@ -22,7 +22,7 @@ const LENGTHS: [(usize, usize); 10] =
 const RUNS: usize = 2;
 /// Elementary operations that a run may take, whatever the file; and as many for each byte of the file.
 const WORK_MIN: u64 = 1 << 22;
-const WORK_PER_BYTE: u64 = 64;
+const WORK_PER_BYTE: u64 = 256;
 const WORK_MAX: u64 = 1 << 34;
 const BYTES_MAX: u64 = 128 << 20;
 

@@ -154,7 +154,7 @@ impl Island {
         failures: &mut RowFailures,
     ) -> Result<Vec<ArrayRef>> {
         let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, rows)).collect();
-        match self.run_filled(columns, rows) {
+        match self.run_filled(&columns, rows) {
             Err(error) if !is_of_rows(&error) => Err(error),
             Err(error) if rows == 1 => {
                 failures.refuse(start, || chain(&error));
@@ -171,7 +171,7 @@ impl Island {
     }
 
     /// Runs some rows, the last one as often as the batch needs.
-    fn run_filled(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<ArrayRef>> {
+    fn run_filled(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         match self.batch {
             Batch::Exactly(batch) if rows < batch => {
                 let places = UInt32Array::from_iter_values((0..batch).map(|at| at.min(rows - 1) as u32));
@@ -180,7 +180,7 @@ impl Island {
                 let answers = self.run_batch(&columns, batch)?;
                 Ok(answers.iter().map(|column| column.slice(0, rows)).collect())
             }
-            _ => self.run_batch(&columns, rows),
+            _ => self.run_batch(columns, rows),
         }
     }
 

@@ -13,6 +13,7 @@ mod functions;
 mod graph;
 mod inputs;
 mod interface;
+mod island_values;
 mod islands;
 mod lower;
 mod map_inputs;

@@ -12,13 +12,46 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
-use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, type_proto};
 
 use super::COLUMNS_MAX;
 use crate::onnx::names_read;
 
 /// Weights of a matrix product beyond which tract is faster than the columns.
 const NATIVE_WEIGHTS_MAX: i64 = 8_192;
+
+/// Operators that tract knows and computes in another way than ONNX asks for, or not at all, as the cases of the `onnx`
+/// package show. `value` is that of an attribute with which it does; empty for every value.
+const MISTREATED: &[Mistreated] = &[
+    // Shifts by as much as the width, or by less than nothing, end it.
+    Mistreated { op_type: "BitShift", attribute: "", value: "" },
+    // A factor of `alpha` is left out.
+    Mistreated { op_type: "Celu", attribute: "", value: "" },
+    // The results of the steps come in the wrong order.
+    Mistreated { op_type: "GRU", attribute: "direction", value: "reverse" },
+    Mistreated { op_type: "LSTM", attribute: "direction", value: "reverse" },
+    Mistreated { op_type: "RNN", attribute: "direction", value: "reverse" },
+    // The mode is not read.
+    Mistreated { op_type: "SpaceToDepth", attribute: "mode", value: "CRD" },
+    // `alpha` is not read.
+    Mistreated { op_type: "Swish", attribute: "alpha", value: "" },
+];
+
+/// An operator of ai.onnx, with an attribute if that makes the difference.
+struct Mistreated {
+    op_type: &'static str,
+    attribute: &'static str,
+    value: &'static str,
+}
+
+impl Mistreated {
+    fn is(&self, node: &NodeProto) -> bool {
+        let has = |attribute: &AttributeProto| {
+            attribute.name == self.attribute && (self.value.is_empty() || attribute.s == self.value.as_bytes())
+        };
+        self.op_type == node.op_type && (self.attribute.is_empty() || node.attribute.iter().any(has))
+    }
+}
 
 /// A unit of lowering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,6 +302,7 @@ fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashM
         return Some(Side::Tract);
     }
     match op_type {
+        _ if MISTREATED.iter().any(|mistreated| mistreated.is(node)) => Some(Side::Tensors),
         _ if NATIVE.contains(&op_type) => Some(Side::Native),
         _ if EITHER.contains(&op_type) => None,
         _ if tract_knows(op_type) => Some(Side::Tract),

@@ -130,6 +130,8 @@ pub(crate) struct Draft {
     facts: Vec<(DatumType, TVec<TDim>)>,
     /// Elements of all values, for two rows.
     elements: u64,
+    /// The one number of rows it computes.
+    batch: Option<usize>,
     /// The nodes, for messages.
     nodes: String,
 }
@@ -158,7 +160,7 @@ pub(crate) fn compile(
     })
     .map_err(|source| Error::Island { nodes: nodes.clone(), source })?;
     let inputs = inputs.into_iter().map(|input| input.port).collect();
-    Ok(Draft { plan: Plan(plan), inputs, facts, elements, nodes })
+    Ok(Draft { plan: Plan(plan), inputs, facts, elements, batch, nodes })
 }
 
 /// Elements of all values for two rows, as far as shapes tell.
@@ -180,6 +182,11 @@ impl Draft {
     /// Whether it can be tried with two rows without taking much memory.
     pub(super) fn is_small(&self) -> bool {
         self.elements <= TRIAL_ELEMENTS
+    }
+
+    /// How many rows to try it with.
+    pub(super) fn rows(&self) -> usize {
+        self.batch.unwrap_or(2)
     }
 
     /// An island for any number of rows.

@@ -34,8 +34,8 @@ pub(crate) fn doubts(draft: &Draft, graph: Graph, probe: &Probe, limits: &Limits
     let program = Program::new(graph).ok()?;
     let budget = Budget { work: WORK, bytes: limits.run_bytes.min(BYTES) };
     for kind in KINDS {
-        let Ok(columns) = probe.rows(kind, 2) else { continue };
-        let Ok(inputs) = draft.elements(&columns, 2) else { continue };
+        let Ok(columns) = probe.rows(kind, draft.rows()) else { continue };
+        let Ok(inputs) = draft.elements(&columns, draft.rows()) else { continue };
         let values = inputs.iter().map(|(dims, data)| Tensor::try_new(dims.clone(), data.clone()).map(Value::from));
         let expected =
             values.collect::<Result<Vec<Value>, _>>().ok().and_then(|values| program.run(values, budget).ok());

@@ -75,6 +75,7 @@ impl Cut<'_, '_> {
         let others = self.names_others_read();
         let read: Vec<bool> = self.names_read_outside().iter().map(|name| others.contains(name)).collect();
         compile(model, inputs, Some(batch), self.describe())
+            .and_then(|draft| self.trusted(builder, draft, columns))
             .and_then(|draft| draft.into_batches(batch, &read, &Probe { program: &builder.program, columns }))
             .or(together)
     }

@@ -1,6 +1,5 @@
 //! All of CI, one step after the other.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -45,7 +44,7 @@ pub fn run(root: &Path, tests: Tests) -> Result {
         own(run_cargo(root, "doc --locked --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")]))
     })?;
     step("cargo deny", || {
-        if installed(Command::new(self::cargo()).args(["deny", "--version"])) {
+        if installed(self::cargo().args(["deny", "--version"])) {
             cargo("deny check")
         } else {
             Ok(Outcome::Skipped("cargo-deny is not installed"))
@@ -63,9 +62,16 @@ pub fn run(root: &Path, tests: Tests) -> Result {
     Ok(())
 }
 
-/// The cargo that runs us.
-pub fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs us. What it told us about this package is not passed on: a build script that asks for it, as that of
+/// `ring` does, would run again, and all that depends on it would be compiled anew.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Announces a step, runs it and says how it ended and how long it took.
@@ -82,7 +88,7 @@ fn step(name: &str, action: impl FnOnce() -> Result<Outcome>) -> Result {
 }
 
 fn run_cargo(root: &Path, arguments: &str, environment: &[(&str, &str)]) -> Result {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(arguments.split(' ')).envs(environment.iter().copied()).current_dir(root);
     succeed(&mut command, &format!("cargo {arguments}"))
 }

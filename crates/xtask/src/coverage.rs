@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::Result;
 use crate::check::{cargo, succeed};
@@ -50,7 +49,7 @@ pub fn run(root: &Path) -> Result {
 }
 
 fn run_tests(root: &Path, arguments: &str, folder: &Path) -> Result {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(arguments.split(' ')).env(FOLDER, folder).current_dir(root);
     succeed(&mut command, &format!("cargo {arguments}"))
 }

@@ -19,7 +19,7 @@ const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-2.txt"];
 /// When something cannot be installed, or the program does not do what it should.
 pub fn run(root: &Path) -> Result {
     let target = target_folder(root);
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     succeed(build.args(["build", "--locked", "--bin", "foretell"]).current_dir(root), "cargo build --bin foretell")?;
     let program = target.join("debug").join(format!("foretell{}", std::env::consts::EXE_SUFFIX));
     let scripts = root.join("tests/fixtures/mlflow");

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use crate::Result;
 
@@ -31,7 +30,7 @@ pub fn check(root: &Path) -> Result {
 }
 
 fn cargo_tree(root: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(crate::check::cargo())
+    let output = crate::check::cargo()
         .args(["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"])
         .args(arguments)
         .current_dir(root)

@@ -29,10 +29,10 @@ pub fn external_files(bytes: &[u8]) -> Vec<String> {
     let (mut files, mut seen) = (Vec::new(), HashSet::new());
     let walk = rewrite(bytes, Kind::Model, 0, &mut |tensor| {
         let tensor = Placed::decode(tensor).map_err(|error| broken(&error))?;
-        if let Some(location) = tensor.value("location").filter(|_| tensor.is_external()) {
-            if seen.insert(location.to_owned()) {
-                files.push(location.to_owned());
-            }
+        if let Some(location) = tensor.value("location").filter(|_| tensor.is_external())
+            && seen.insert(location.to_owned())
+        {
+            files.push(location.to_owned());
         }
         Ok(None)
     });

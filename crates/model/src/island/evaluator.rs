@@ -164,7 +164,8 @@ pub(crate) fn evaluate(request: Request, probe: &Probe) -> Result<Evaluated, Ref
     let shown = study.outputs.iter().map(has_port).collect();
     let plan = Plan { program, budget: allowed, shown };
     let (inputs, nodes) = (request.ports, request.nodes);
-    let island = Island { engine: Engine::Tensors(plan), inputs, outputs: study.ports, batch: study.batch, nodes };
+    let island =
+        Island { engine: Engine::Tensors(Box::new(plan)), inputs, outputs: study.ports, batch: study.batch, nodes };
     Ok(Evaluated { island: Some(island).filter(|island| !island.outputs.is_empty()), outputs: study.outputs })
 }
 

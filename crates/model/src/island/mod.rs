@@ -107,7 +107,7 @@ pub(crate) struct Island {
 #[derive(Debug)]
 enum Engine {
     Tract(tract::Plan),
-    Tensors(evaluator::Plan),
+    Tensors(Box<evaluator::Plan>),
 }
 
 impl Island {

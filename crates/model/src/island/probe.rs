@@ -85,7 +85,7 @@ impl Source {
     fn float(self, element: usize) -> f64 {
         let share = self.number(element) as f64 / 65_536.0;
         match self.kind {
-            Kind::Gaps if self.number(element) % 3 == 0 => f64::NAN,
+            Kind::Gaps if self.number(element).is_multiple_of(3) => f64::NAN,
             Kind::Mixed | Kind::Gaps => 4.0 * share - 2.0,
             Kind::Small => share,
             Kind::Ones => 1.0,

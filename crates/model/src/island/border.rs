@@ -193,6 +193,45 @@ fn spread<V: Clone>(
     Ok(vec![Arc::new(FixedSizeListArray::try_new(item, size, array(elements), None)?)])
 }
 
+/// Which rows have a number that is not finite; `None` if none has.
+pub(super) fn rows_not_finite(columns: &[ArrayRef], rows: usize) -> Option<Vec<bool>> {
+    let mut odd: Option<Vec<bool>> = None;
+    for column in columns {
+        let (elements, width) = match column.as_fixed_size_list_opt() {
+            Some(list) => {
+                let width = usize::try_from(list.value_length()).unwrap_or(0);
+                (list.values().slice(list.value_offset(0) as usize, rows * width), width)
+            }
+            None => (Arc::clone(column), 1),
+        };
+        match elements.data_type() {
+            DataType::Float16 => {
+                mark(&mut odd, elements.as_primitive::<Float16Type>().values(), width, |x| x.is_finite())
+            }
+            DataType::Float32 => {
+                mark(&mut odd, elements.as_primitive::<Float32Type>().values(), width, |x| x.is_finite())
+            }
+            DataType::Float64 => {
+                mark(&mut odd, elements.as_primitive::<Float64Type>().values(), width, |x| x.is_finite())
+            }
+            _ => {}
+        }
+    }
+    odd
+}
+
+/// Notes the rows of which an element is not finite.
+fn mark<V: Copy>(odd: &mut Option<Vec<bool>>, elements: &[V], width: usize, is_finite: impl Fn(V) -> bool) {
+    // A loop without a way out is one of vector instructions, and nearly always the only one.
+    if elements.iter().fold(true, |all, &element| all & is_finite(element)) {
+        return;
+    }
+    let odd = odd.get_or_insert_with(|| vec![false; elements.len() / width]);
+    for (odd, row) in odd.iter_mut().zip(elements.chunks_exact(width)) {
+        *odd |= !row.iter().all(|&element| is_finite(element));
+    }
+}
+
 /// The columns of a port for no rows.
 pub(super) fn empty_columns(port: &Port) -> Result<Vec<ArrayRef>> {
     port.column_types().map(|types| types.iter().map(new_empty_array).collect())

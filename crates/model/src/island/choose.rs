@@ -33,6 +33,10 @@ const MISTREATED: &[Mistreated] = &[
     Mistreated { op_type: "RNN", attribute: "direction", value: "reverse" },
     // The mode is not read.
     Mistreated { op_type: "SpaceToDepth", attribute: "mode", value: "CRD" },
+    // The logarithm of a share that is too small for a number, instead of a number.
+    Mistreated { op_type: "LogSoftmax", attribute: "", value: "" },
+    // A constant is put where the edge belongs.
+    Mistreated { op_type: "Pad", attribute: "mode", value: "edge" },
     // `alpha` is not read.
     Mistreated { op_type: "Swish", attribute: "alpha", value: "" },
 ];

@@ -38,6 +38,21 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A plan for a graph whose outputs are all columns.
+    ///
+    /// # Errors
+    /// When the evaluator lacks an operator of the graph.
+    pub(super) fn new(graph: Graph, budget: Budget, nodes: &str) -> Result<Self> {
+        let shown = vec![true; graph.outputs.len()];
+        let program = Program::new(graph).map_err(|error| Error::tensors(nodes, error))?;
+        Ok(Self { program, budget, shown })
+    }
+
+    /// All results of the graph, within another budget.
+    pub(super) fn values(&self, inputs: Vec<(Vec<usize>, Data)>, budget: Budget) -> Result<Vec<Value>> {
+        self.program.run(values(inputs)?, budget).map_err(|error| Error::tensors("", error))
+    }
+
     /// Runs the graph over tensors and gives those of these ports.
     pub(super) fn run(
         &self,
@@ -164,8 +179,8 @@ pub(crate) fn evaluate(request: Request, probe: &Probe) -> Result<Evaluated, Ref
     let shown = study.outputs.iter().map(has_port).collect();
     let plan = Plan { program, budget: allowed, shown };
     let (inputs, nodes) = (request.ports, request.nodes);
-    let island =
-        Island { engine: Engine::Tensors(Box::new(plan)), inputs, outputs: study.ports, batch: study.batch, nodes };
+    let engine = Engine::Tensors(Box::new(plan));
+    let island = Island { engine, judge: None, inputs, outputs: study.ports, batch: study.batch, nodes };
     Ok(Evaluated { island: Some(island).filter(|island| !island.outputs.is_empty()), outputs: study.outputs })
 }
 

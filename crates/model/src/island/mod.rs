@@ -14,7 +14,7 @@ mod tract;
 mod trust;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
-use arrow::compute::{concat, take};
+use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
 use foretell_tensors::Fault;
 
@@ -27,7 +27,7 @@ pub(crate) use dependence::Dependence;
 pub(crate) use evaluator::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
 pub(crate) use probe::Probe;
 pub(crate) use tract::{Draft, InputPort, compile};
-pub(crate) use trust::doubts;
+pub(crate) use trust::trusted;
 
 /// Rows that an island computes at a time at most: activations of a layer stay in the second-level cache.
 const CHUNK_ROWS: usize = 1024;
@@ -96,6 +96,8 @@ pub(crate) enum Batch {
 #[derive(Debug)]
 pub(crate) struct Island {
     engine: Engine,
+    /// Computes the rows with a number that is not finite, where `engine` is tract: its comparisons and activations drop NaN.
+    judge: Option<Engine>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     batch: Batch,
@@ -136,25 +138,67 @@ impl Island {
         if inputs.len() != expected {
             return Err(Error::Internal(format!("an island of {expected} columns got {}", inputs.len())));
         }
+        let Some(judge) = &self.judge else { return self.run_by(&self.engine, inputs, rows, failures) };
+        let odd = border::rows_not_finite(inputs, rows);
+        let (odd, even): (Vec<usize>, Vec<usize>) =
+            (0..rows).partition(|&row| odd.as_ref().is_some_and(|odd| odd[row]));
+        if odd.is_empty() {
+            return self.run_by(&self.engine, inputs, rows, failures);
+        }
+        let of_even = self.run_some(&self.engine, inputs, &even, failures)?;
+        let of_odd = self.run_some(judge, inputs, &odd, failures)?;
+        // Where each row's answer is: among those of which engine, and at which place.
+        let mut places = vec![(0, 0); rows];
+        even.iter().enumerate().for_each(|(place, &row)| places[row] = (0, place));
+        odd.iter().enumerate().for_each(|(place, &row)| places[row] = (1, place));
+        let columns = of_even.iter().zip(&of_odd);
+        columns.map(|(even, odd)| Ok(interleave(&[even.as_ref(), odd.as_ref()], &places)?)).collect()
+    }
+
+    /// Runs some of the rows by one engine.
+    fn run_some(
+        &self,
+        engine: &Engine,
+        inputs: &[ArrayRef],
+        rows: &[usize],
+        failures: &mut RowFailures,
+    ) -> Result<Vec<ArrayRef>> {
+        let places = UInt32Array::from_iter_values(rows.iter().map(|&row| row as u32));
+        let inputs = inputs.iter().map(|column| Ok(take(column, &places, None)?)).collect::<Result<Vec<_>>>()?;
+        let mut failures_here = RowFailures::default();
+        let columns = self.run_by(engine, &inputs, rows.len(), &mut failures_here)?;
+        failures_here.iter().for_each(|(at, why)| failures.refuse(rows[at], || why.to_string()));
+        Ok(columns)
+    }
+
+    /// Runs all rows by one engine.
+    fn run_by(
+        &self,
+        engine: &Engine,
+        inputs: &[ArrayRef],
+        rows: usize,
+        failures: &mut RowFailures,
+    ) -> Result<Vec<ArrayRef>> {
         if rows == 0 {
             return self.outputs.iter().map(border::empty_columns).collect::<Result<Vec<_>>>().map(|all| all.concat());
         }
         let (Batch::UpTo(chunk) | Batch::Exactly(chunk)) = self.batch;
         let starts = (0..rows).step_by(chunk);
-        let chunks = starts.map(|start| self.run_rows(inputs, start, chunk.min(rows - start), failures));
+        let chunks = starts.map(|start| self.run_rows(engine, inputs, start, chunk.min(rows - start), failures));
         joined(chunks.collect::<Result<_>>()?)
     }
 
     /// Runs some of the rows; where that fails, it finds out which rows are to blame.
     fn run_rows(
         &self,
+        engine: &Engine,
         inputs: &[ArrayRef],
         start: usize,
         rows: usize,
         failures: &mut RowFailures,
     ) -> Result<Vec<ArrayRef>> {
         let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, rows)).collect();
-        match self.run_filled(&columns, rows) {
+        match self.run_filled(engine, &columns, rows) {
             Err(error) if !is_of_rows(&error) => Err(error),
             Err(error) if rows == 1 => {
                 failures.refuse(start, || chain(&error));
@@ -163,30 +207,30 @@ impl Island {
             }
             Err(_) => {
                 let half = rows / 2;
-                let first = self.run_rows(inputs, start, half, failures)?;
-                joined(vec![first, self.run_rows(inputs, start + half, rows - half, failures)?])
+                let first = self.run_rows(engine, inputs, start, half, failures)?;
+                joined(vec![first, self.run_rows(engine, inputs, start + half, rows - half, failures)?])
             }
             answers => answers,
         }
     }
 
     /// Runs some rows, the last one as often as the batch needs.
-    fn run_filled(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    fn run_filled(&self, engine: &Engine, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         match self.batch {
             Batch::Exactly(batch) if rows < batch => {
                 let places = UInt32Array::from_iter_values((0..batch).map(|at| at.min(rows - 1) as u32));
                 let columns =
                     columns.iter().map(|column| Ok(take(column, &places, None)?)).collect::<Result<Vec<_>>>()?;
-                let answers = self.run_batch(&columns, batch)?;
+                let answers = self.run_batch(engine, &columns, batch)?;
                 Ok(answers.iter().map(|column| column.slice(0, rows)).collect())
             }
-            _ => self.run_batch(columns, rows),
+            _ => self.run_batch(engine, columns, rows),
         }
     }
 
-    fn run_batch(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    fn run_batch(&self, engine: &Engine, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         let inputs = border::port_elements(&self.inputs, columns, rows)?;
-        let results = match &self.engine {
+        let results = match engine {
             Engine::Tract(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
             Engine::Tensors(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
         };

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Gaps,
     /// Shares, zero and one, text that is a number.
     Small,
+    /// Numbers so far apart that one exponential beside another vanishes.
+    Large,
     /// Nothing but ones.
     Ones,
     /// Nothing but zeros and empty text.
@@ -37,7 +39,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Mixed, Self::Gaps, Self::Small, Self::Ones, Self::Zeros];
+    pub(super) const ALL: [Self; 6] = [Self::Mixed, Self::Gaps, Self::Small, Self::Large, Self::Ones, Self::Zeros];
 }
 
 /// The columns that an island will read, and the program that computes them.
@@ -88,6 +90,7 @@ impl Source {
             Kind::Gaps if self.number(element).is_multiple_of(3) => f64::NAN,
             Kind::Mixed | Kind::Gaps => 4.0 * share - 2.0,
             Kind::Small => share,
+            Kind::Large => 240.0 * share - 120.0,
             Kind::Ones => 1.0,
             Kind::Zeros => 0.0,
         }
@@ -95,7 +98,7 @@ impl Source {
 
     fn integer(self, element: usize) -> i64 {
         match self.kind {
-            Kind::Mixed | Kind::Gaps => (self.number(element) % 4) as i64,
+            Kind::Mixed | Kind::Gaps | Kind::Large => (self.number(element) % 4) as i64,
             Kind::Small => (self.number(element) % 2) as i64,
             Kind::Ones => 1,
             Kind::Zeros => 0,
@@ -106,7 +109,7 @@ impl Source {
         const WORDS: [&str; 8] = ["the quick fox", "a", "B c", "no", "yes, it is", "x", "the", "Fox and dog"];
         const NUMBERS: [&str; 4] = ["1", "0", "2", "1"];
         match self.kind {
-            Kind::Mixed | Kind::Gaps => WORDS[self.number(element) as usize % WORDS.len()],
+            Kind::Mixed | Kind::Gaps | Kind::Large => WORDS[self.number(element) as usize % WORDS.len()],
             Kind::Small => NUMBERS[self.number(element) as usize % NUMBERS.len()],
             Kind::Ones => "1",
             Kind::Zeros => "",

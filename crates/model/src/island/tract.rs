@@ -12,7 +12,7 @@ use tract_onnx::prelude::{
 };
 use tract_onnx::tract_hir::internal::{DimLike, SymbolValues, TDim, TypedFact, TypedModel};
 
-use super::evaluator::{Found, Output, batch_starts, found_in_batches};
+use super::evaluator::{self, Found, Output, batch_starts, found_in_batches};
 use super::probe::{Kind, Probe};
 use super::trust::{are_close_columns, mixes_rows};
 use super::{Batch, CHUNK_ROWS, Engine, Island, Port, border};
@@ -130,8 +130,10 @@ pub(crate) struct Draft {
     facts: Vec<(DatumType, TVec<TDim>)>,
     /// Elements of all values, for two rows.
     elements: u64,
-    /// The one number of rows it computes.
+    /// The number of rows that it was compiled for; `None` for any.
     batch: Option<usize>,
+    /// Computes what tract is not trusted with.
+    judge: Option<Engine>,
     /// The nodes, for messages.
     nodes: String,
 }
@@ -160,7 +162,7 @@ pub(crate) fn compile(
     })
     .map_err(|source| Error::Island { nodes: nodes.clone(), source })?;
     let inputs = inputs.into_iter().map(|input| input.port).collect();
-    Ok(Draft { plan: Plan(plan), inputs, facts, elements, batch, nodes })
+    Ok(Draft { plan: Plan(plan), inputs, facts, elements, batch, judge: None, nodes })
 }
 
 /// Elements of all values for two rows, as far as shapes tell.
@@ -184,20 +186,30 @@ impl Draft {
         self.elements <= TRIAL_ELEMENTS
     }
 
-    /// How many rows to try it with.
-    pub(super) fn rows(&self) -> usize {
+    /// The nodes, for messages.
+    pub(super) fn nodes(&self) -> &str {
+        &self.nodes
+    }
+
+    /// Rows that it is tried with.
+    pub(super) fn trial_rows(&self) -> usize {
         self.batch.unwrap_or(2)
+    }
+
+    /// Gives rows with a number that is not finite to the evaluator of the same nodes.
+    pub(super) fn with_judge(self, judge: evaluator::Plan) -> Self {
+        Self { judge: Some(Engine::Tensors(Box::new(judge))), ..self }
     }
 
     /// An island for any number of rows.
     pub(crate) fn into_island(self, probe: &Probe) -> Result<Island> {
         let is_small = self.is_small();
-        let Self { plan, inputs, facts, nodes, .. } = self;
+        let Self { plan, inputs, facts, judge, nodes, .. } = self;
         let outputs = facts.into_iter().map(|(datum, dims)| output_port(datum, &dims));
         let failed = |source: Cause| Error::Island { nodes: nodes.clone(), source };
         let outputs = outputs.collect::<Result<_, Cause>>().map_err(failed)?;
         let (engine, batch) = (Engine::Tract(plan), Batch::UpTo(CHUNK_ROWS));
-        let island = Island { engine, inputs, outputs, batch, nodes: nodes.clone() };
+        let island = Island { engine, judge, inputs, outputs, batch, nodes: nodes.clone() };
         match is_small && mixes_rows(&island, probe)? {
             true => Err(failed("it mixes rows: a row has another answer beside other rows".into())),
             false => Ok(island),
@@ -222,8 +234,8 @@ impl Draft {
                 _ => return Err(failed("it mixes rows: an output that has no place for each row".into())),
             }
         }
-        let Self { plan, inputs, nodes, .. } = self;
-        Ok(Island { engine: Engine::Tract(plan), inputs, outputs, batch: Batch::Exactly(batch), nodes })
+        let Self { plan, inputs, judge, nodes, .. } = self;
+        Ok(Island { engine: Engine::Tract(plan), judge, inputs, outputs, batch: Batch::Exactly(batch), nodes })
     }
 
     /// The tensors of the input ports.

@@ -5,11 +5,11 @@
 //! large for that is compared with itself only.
 
 use arrow::array::{Array as _, ArrayRef, AsArray};
-use foretell_tensors::{Budget, Data, Graph, Program, Tensor, Value};
+use foretell_tensors::{Budget, Data, Graph, Tensor};
 
 use super::probe::{Kind, Probe};
 use super::tract::Draft;
-use super::{Island, border};
+use super::{Island, border, evaluator};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -22,33 +22,47 @@ const CONSTANTS_MAX: usize = 16 << 20;
 /// What sums in another order may make of a number, as a share of the largest one beside it.
 const TOLERANCE: f64 = 2e-3;
 /// The rows tried.
-const KINDS: [Kind; 2] = [Kind::Mixed, Kind::Small];
+const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 
-/// Why the answers of a draft for some rows are not those of the evaluator; `None` if nothing speaks against them.
-pub(crate) fn doubts(draft: &Draft, graph: Graph, probe: &Probe, limits: &Limits) -> Option<String> {
+/// The draft with the evaluator of the same nodes beside it, for the rows that tract is not trusted with.
+///
+/// A graph that the evaluator lacks an operator of has nothing to be compared with, and no judge.
+///
+/// # Errors
+/// When tract has other answers than the evaluator for the rows tried: what is wrong with them.
+pub(crate) fn trusted(draft: Draft, graph: Graph, probe: &Probe, limits: &Limits) -> Result<Draft, String> {
     let constants: usize = graph.constants.iter().filter_map(|(_, value)| value.tensor()).map(Tensor::len).sum();
-    if constants > CONSTANTS_MAX || !draft.is_small() {
-        return None;
-    }
     let names = graph.outputs.clone();
-    let program = Program::new(graph).ok()?;
-    let budget = Budget { work: WORK, bytes: limits.run_bytes.min(BYTES) };
-    for kind in KINDS {
-        let Ok(columns) = probe.rows(kind, draft.rows()) else { continue };
-        let Ok(inputs) = draft.elements(&columns, draft.rows()) else { continue };
-        let values = inputs.iter().map(|(dims, data)| Tensor::try_new(dims.clone(), data.clone()).map(Value::from));
-        let expected =
-            values.collect::<Result<Vec<Value>, _>>().ok().and_then(|values| program.run(values, budget).ok());
-        let Some(expected) = expected else { continue };
-        let Ok(got) = draft.run(inputs) else { continue };
-        for (name, (got, expected)) in names.iter().zip(got.iter().zip(&expected)) {
-            let Some(expected) = expected.tensor() else { continue };
-            if got.shape() != expected.shape() || !are_close(got.data(), expected.data()) {
-                return Some(format!("it gives another `{name}` than ONNX asks for"));
-            }
+    let Ok(judge) = evaluator::Plan::new(graph, limits.budget(), draft.nodes()) else { return Ok(draft) };
+    if constants <= CONSTANTS_MAX && draft.is_small() {
+        let budget = Budget { work: WORK, bytes: limits.run_bytes.min(BYTES) };
+        KINDS.into_iter().try_for_each(|kind| compare(&draft, &judge, &names, kind, probe, budget))?;
+    }
+    Ok(draft.with_judge(judge))
+}
+
+/// Compares the answers for rows of one kind; rows that cannot be made, or that the evaluator does not answer, say nothing.
+fn compare(
+    draft: &Draft,
+    judge: &evaluator::Plan,
+    names: &[String],
+    kind: Kind,
+    probe: &Probe,
+    budget: Budget,
+) -> Result<(), String> {
+    let rows = draft.trial_rows();
+    let Ok(inputs) = probe.rows(kind, rows).and_then(|columns| draft.elements(&columns, rows)) else { return Ok(()) };
+    let Ok(expected) = judge.values(inputs.clone(), budget) else { return Ok(()) };
+    let got = draft.run(inputs).map_err(|cause| format!("it fails where ONNX has an answer: {cause}"))?;
+    let pairs = names.iter().zip(got.iter().zip(&expected));
+    let differs =
+        |got: &Tensor, expected: &Tensor| got.shape() != expected.shape() || !are_close(got.data(), expected.data());
+    for (name, (got, expected)) in pairs {
+        if expected.tensor().is_some_and(|expected| differs(got, expected)) {
+            return Err(format!("it gives another `{name}` than ONNX asks for"));
         }
     }
-    None
+    Ok(())
 }
 
 /// Whether rows have another answer together than alone.
@@ -70,10 +84,10 @@ pub(super) fn mixes_rows(island: &Island, probe: &Probe) -> Result<bool> {
 
 /// Whether each of two rows has the answer alone that it has beside the other.
 fn is_alike_alone(island: &Island, columns: &[ArrayRef]) -> Result<bool> {
-    let together = island.run_batch(columns, 2)?;
+    let together = island.run_batch(&island.engine, columns, 2)?;
     for row in 0..2 {
         let alone: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
-        let alone = island.run_batch(&alone, 1)?;
+        let alone = island.run_batch(&island.engine, &alone, 1)?;
         if together.iter().zip(&alone).any(|(together, alone)| !are_close_columns(&together.slice(row, 1), alone)) {
             return Ok(false);
         }

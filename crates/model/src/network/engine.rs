@@ -112,11 +112,22 @@ impl Engine {
     }
 
     pub(super) fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
-        let by_tract = self.tract.as_ref().filter(|tract| tract.has_room(inputs));
+        // Comparisons and activations of tract drop NaN.
+        let by_tract = self.tract.as_ref().filter(|tract| tract.has_room(inputs) && inputs.iter().all(is_finite));
         match by_tract.map(|tract| tract.run(inputs)) {
             Some(Ok(outputs)) => Ok(outputs),
             Some(Err(_)) | None => self.evaluator.run(inputs),
         }
+    }
+}
+
+fn is_finite((_, data): &Tensor) -> bool {
+    match data {
+        Data::F16(values) => values.iter().all(|value| value.is_finite()),
+        Data::Bf16(values) => values.iter().all(|value| value.is_finite()),
+        Data::F32(values) => values.iter().all(|value| value.is_finite()),
+        Data::F64(values) => values.iter().all(|value| value.is_finite()),
+        _ => true,
     }
 }
 

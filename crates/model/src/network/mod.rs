@@ -156,15 +156,16 @@ impl Network {
         }
     }
 
-    /// The rows of each combination of lengths, in the order of their first; rows whose lengths contradict each other are
-    /// refused.
+    /// The rows of each combination of lengths, in the order of their first, those with a number that is not finite by
+    /// themselves: another engine may compute them. Rows whose lengths contradict each other are refused.
     fn groups(&self, inputs: &[Rows], rows: usize, failures: &mut RowFailures) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
-        let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut known: HashMap<(Vec<usize>, bool), usize> = HashMap::new();
         for row in 0..rows {
             match self.lengths(inputs, row) {
                 Ok(lengths) => {
-                    let group = *known.entry(lengths).or_insert(groups.len());
+                    let is_finite = inputs.iter().all(|input| input.is_finite(row));
+                    let group = *known.entry((lengths, is_finite)).or_insert(groups.len());
                     if group == groups.len() {
                         groups.push(Vec::new());
                     }

@@ -1,11 +1,12 @@
 //! Rows out of columns, and answers into columns again.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, LargeListArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeListArray, LargeListArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Float16Type, Float32Type, Float64Type};
 
 use super::data::{blank, from_data, to_data};
 use super::{Form, Input, Length, Output, Tensor};
@@ -75,6 +76,24 @@ impl Rows {
             elements = Arc::clone(list.values());
         }
         Ok(Self { elements, starts, extents, rank })
+    }
+
+    /// Whether a row has no infinite number and no NaN.
+    pub(super) fn is_finite(&self, row: usize) -> bool {
+        fn all<T: ArrowPrimitiveType>(
+            array: &ArrayRef,
+            places: Range<usize>,
+            is_finite: fn(T::Native) -> bool,
+        ) -> bool {
+            array.as_primitive::<T>().values()[places].iter().all(|&value| is_finite(value))
+        }
+        let places = self.starts[row]..self.starts[row + 1];
+        match self.elements.data_type() {
+            DataType::Float16 => all::<Float16Type>(&self.elements, places, |value| value.is_finite()),
+            DataType::Float32 => all::<Float32Type>(&self.elements, places, f32::is_finite),
+            DataType::Float64 => all::<Float64Type>(&self.elements, places, f64::is_finite),
+            _ => true,
+        }
     }
 
     /// The extents of a row, without the batch.

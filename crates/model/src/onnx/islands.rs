@@ -16,8 +16,8 @@ use super::tensor::read_island_tensor;
 use super::tensor_graph::GraphReader;
 use crate::error::{Error, Result};
 use crate::island::{
-    BATCH_MAX, Dependence, Draft, Evaluated, InputPort, Island, Output, Port, Probe, Refusal, Request, compile, doubts,
-    evaluate,
+    BATCH_MAX, Dependence, Draft, Evaluated, InputPort, Island, Output, Port, Probe, Refusal, Request, compile,
+    evaluate, trusted,
 };
 use crate::program::{ColumnId, Tensor};
 
@@ -84,10 +84,8 @@ impl Cut<'_, '_> {
     fn trusted(&self, builder: &mut Builder, draft: Draft, columns: &[ColumnId]) -> Result<Draft> {
         let Ok((graph, ..)) = self.evaluator_graph(builder) else { return Ok(draft) };
         let probe = Probe { program: &builder.program, columns };
-        match doubts(&draft, graph, &probe, builder.limits) {
-            Some(doubt) => Err(Error::Island { nodes: self.describe(), source: doubt.into() }),
-            None => Ok(draft),
-        }
+        trusted(draft, graph, &probe, builder.limits)
+            .map_err(|doubt| Error::Island { nodes: self.describe(), source: doubt.into() })
     }
 
     /// The first node that tract cannot compute, or computes in another way than ONNX asks for.

@@ -85,12 +85,14 @@ fn pairwise(call: &Call, combine: fn(Scale, Scale, Scale) -> Combine) -> Outcome
     one(Tensor::of(shape, rounded(all, left.element_type(), true)?))
 }
 
+#[expect(clippy::disallowed_methods, reason = "ONNX Runtime rounds each product and its sum once")]
 fn sum(left: Scale, right: Scale, result: Scale) -> Combine {
     let (of_left, of_right) = (left.scale / result.scale, right.scale / result.scale);
     let fixed = result.zero - (of_left * left.zero + of_right * right.zero);
     Box::new(move |left, right| left.mul_add(of_left, right.mul_add(of_right, fixed)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "ONNX Runtime rounds the product and its sum once")]
 fn product(left: Scale, right: Scale, result: Scale) -> Combine {
     let factor = left.scale * right.scale / result.scale;
     Box::new(move |a, b| ((a - left.zero) * (b - right.zero)).mul_add(factor, result.zero))

@@ -127,8 +127,8 @@ fn lists(values: &[&Value], depth: usize) -> Result<ArrayRef, String> {
         match value {
             Value::Null => {}
             Value::Array(items) if depth > 1 => parts.extend(items),
-            value if depth > 1 => return Err(format!("{} is not a list", shown(value))),
-            value => flatten(value, &mut parts),
+            Value::Array(items) => items.iter().for_each(|item| flatten(item, &mut parts)),
+            value => return Err(format!("{} is not a list", shown(value))),
         }
         lengths.push(parts.len() - before);
     }

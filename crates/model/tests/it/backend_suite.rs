@@ -204,7 +204,9 @@ fn domain(model: &ModelProto) -> &'static str {
 fn reason(failure: &str) -> String {
     match failure.split_once(" is not supported") {
         Some((_, why)) if !why.is_empty() => why.trim_start_matches(": ").to_string(),
-        Some((operator, _)) => operator.split('`').nth(1).map_or(failure.to_string(), |name| format!("no {name}")),
+        Some((operator, _)) => {
+            operator.split('`').nth(1).map_or_else(|| failure.to_string(), |name| format!("no {name}"))
+        }
         None => "the answer differs".to_string(),
     }
 }

@@ -21,7 +21,7 @@ use foretell_tensors::Fault;
 use crate::error::{Error, Result};
 use crate::program::{RowFailures, packed_type};
 
-pub(crate) use border::data_of;
+pub(crate) use border::{arrow_type, data_of};
 pub(crate) use choose::{Work, evaluator_knows, is_known, schedule};
 pub(crate) use dependence::Dependence;
 pub(crate) use evaluator::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
@@ -139,12 +139,10 @@ impl Island {
             return Err(Error::Internal(format!("an island of {expected} columns got {}", inputs.len())));
         }
         let Some(judge) = &self.judge else { return self.run_by(&self.engine, inputs, rows, failures) };
-        let odd = border::rows_not_finite(inputs, rows);
-        let (odd, even): (Vec<usize>, Vec<usize>) =
-            (0..rows).partition(|&row| odd.as_ref().is_some_and(|odd| odd[row]));
-        if odd.is_empty() {
+        let Some(odd) = border::rows_not_finite(inputs, rows) else {
             return self.run_by(&self.engine, inputs, rows, failures);
-        }
+        };
+        let (odd, even): (Vec<usize>, Vec<usize>) = (0..rows).partition(|&row| odd[row]);
         let of_even = self.run_some(&self.engine, inputs, &even, failures)?;
         let of_odd = self.run_some(judge, inputs, &odd, failures)?;
         // Where each row's answer is: among those of which engine, and at which place.

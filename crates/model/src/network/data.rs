@@ -45,27 +45,6 @@ pub(super) fn to_data(array: &ArrayRef, element: ElementType) -> Result<Data> {
     data.ok_or_else(|| Error::Internal(format!("a column of {} for a tensor of {}", array.data_type(), element.name())))
 }
 
-/// The Arrow type of tensor elements; `None` where there is none.
-pub(super) fn arrow_type(element: ElementType) -> Option<DataType> {
-    Some(match element {
-        ElementType::Bool => DataType::Boolean,
-        ElementType::I8 => DataType::Int8,
-        ElementType::I16 => DataType::Int16,
-        ElementType::I32 => DataType::Int32,
-        ElementType::I64 => DataType::Int64,
-        ElementType::U8 => DataType::UInt8,
-        ElementType::U16 => DataType::UInt16,
-        ElementType::U32 => DataType::UInt32,
-        ElementType::U64 => DataType::UInt64,
-        ElementType::F16 => DataType::Float16,
-        // `bfloat16` has no Arrow type; `float` holds each of its values.
-        ElementType::F32 | ElementType::Bf16 => DataType::Float32,
-        ElementType::F64 => DataType::Float64,
-        ElementType::Text => DataType::Utf8,
-        ElementType::Narrow(_) => return None,
-    })
-}
-
 /// Elements as an array of this type.
 pub(super) fn from_data(data: Data, data_type: &DataType) -> Result<ArrayRef> {
     fn column<T: ArrowPrimitiveType>(values: Vec<T::Native>) -> ArrayRef {

@@ -7,10 +7,11 @@
 use arrow::array::{Array, ArrayRef};
 use foretell_tensors::{Budget, Data, ElementType};
 
-use super::data::{arrow_type, from_data};
+use super::data::from_data;
 use super::engine::Failure;
 use super::{Batch, Input, Length, Output, Tensor, TensorProgram};
 use crate::error::{Error, Result};
+use crate::island::arrow_type;
 
 /// Rows that are computed together to see whether they change each other.
 const ROWS: usize = 3;

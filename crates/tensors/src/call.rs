@@ -179,11 +179,11 @@ impl<'a> Call<'a> {
 
     /// Checks that a tensor of this shape can be had, and gives its number of elements.
     pub(crate) fn room_for(&self, shape: &[usize], element: ElementType) -> Outcome<usize> {
-        let count = shape::volume(shape)?;
+        let span = shape::span(shape)?;
         // Positions are computed along with the elements.
-        self.meter.room(count, element.width().max(size_of::<usize>()))?;
-        self.meter.work(count as u64)?;
-        Ok(count)
+        self.meter.room(span, element.width().max(size_of::<usize>()))?;
+        self.meter.work(span as u64)?;
+        shape::volume(shape)
     }
 
     /// The elements of a tensor at these positions, in a tensor of this shape.

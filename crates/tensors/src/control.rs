@@ -11,6 +11,9 @@ use crate::shape;
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
 
+/// What a collected tensor takes beside its elements, of which it may have none.
+const COLLECTED_BYTES: u64 = 128;
+
 /// An operator with bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
@@ -134,8 +137,9 @@ fn run_loop(call: &Call, inner: &Inner) -> Outcome<Vec<Value>> {
         state = outputs.by_ref().take(carried).collect();
         for (all, value) in collected.iter_mut().zip(outputs) {
             let tensor = value.expect_tensor("a collected value")?.clone();
-            call.meter.keep(tensor.bytes())?;
-            kept += tensor.bytes();
+            let bytes = tensor.bytes() + COLLECTED_BYTES;
+            call.meter.keep(bytes)?;
+            kept += bytes;
             all.push(tensor);
         }
         trip += 1;
@@ -236,8 +240,9 @@ impl<'a> Scan<'a> {
             state = outputs.by_ref().take(states.len()).collect();
             for (all, value) in collected.iter_mut().zip(outputs) {
                 let tensor = value.expect_tensor("a collected value")?.clone();
-                self.call.meter.keep(tensor.bytes())?;
-                kept += tensor.bytes();
+                let bytes = tensor.bytes() + COLLECTED_BYTES;
+                self.call.meter.keep(bytes)?;
+                kept += bytes;
                 all.push(tensor);
             }
         }

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::control;
 use crate::error::{Error, Fault, Outcome, Result};
 use crate::plan::{Action, Body, Step};
+use crate::shape;
 use crate::value::Value;
 
 /// Work that a node takes whatever it does.
@@ -52,6 +53,10 @@ impl Frame<'_> {
         }
         for (slot, value) in step.outputs.iter().zip(outputs) {
             if let Some(slot) = *slot {
+                // An empty value takes no memory, but its other axes are walked.
+                if let Some(tensor) = value.tensor() {
+                    self.meter.room(shape::span(tensor.shape())?, 1)?;
+                }
                 let bytes = value.bytes();
                 self.meter.work(bytes / 8)?;
                 self.meter.keep(bytes)?;

@@ -13,7 +13,24 @@ pub(crate) fn checked_volume(shape: &[usize]) -> Option<usize> {
 
 /// Number of places of a shape.
 pub(crate) fn volume(shape: &[usize]) -> Outcome<usize> {
-    checked_volume(shape).ok_or_else(|| Fault::invalid(format!("a tensor of shape {shape:?} is too large")))
+    span(shape).map(|span| if shape.contains(&0) { 0 } else { span })
+}
+
+/// What it takes to walk a shape: its number of places, but empty axes count as one, since the others are walked.
+pub(crate) fn span(shape: &[usize]) -> Outcome<usize> {
+    check_rank(shape.len())?;
+    let span = shape.iter().try_fold(1_usize, |span, &extent| span.checked_mul(extent.max(1)));
+    let span = span.filter(|&span| isize::try_from(span).is_ok());
+    span.ok_or_else(|| Fault::invalid(format!("a tensor of shape {shape:?} is too large")))
+}
+
+/// Refuses values of more dimensions than anybody needs: operators ask each axis about the others.
+pub(crate) fn check_rank(rank: usize) -> Outcome<()> {
+    const RANK_MAX: usize = 64;
+    match rank > RANK_MAX {
+        true => Err(Fault::invalid(format!("a value with {rank} dimensions, the most is {RANK_MAX}"))),
+        false => Ok(()),
+    }
 }
 
 /// Distance in elements between neighbours along each axis.

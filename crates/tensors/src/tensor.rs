@@ -198,7 +198,7 @@ impl Tensor {
     /// # Errors
     /// When the number differs.
     pub fn try_new(shape: Vec<usize>, data: Data) -> Outcome<Self> {
-        if checked_volume(&shape) != Some(data.len()) {
+        if crate::shape::volume(&shape)? != data.len() {
             return Err(Fault::invalid(format!("{} elements for a tensor of shape {shape:?}", data.len())));
         }
         Ok(Self { shape, data: Arc::new(data) })

@@ -165,10 +165,10 @@ fn parts(call: &Call, input: &Tensor) -> Outcome<(usize, usize, usize)> {
 
 /// Each number times and plus what two inputs have for its place.
 fn by_place<T: Number>(call: &Call, values: &[f64], shape: &[usize], bias: bool) -> Outcome<Tensor> {
-    let scale = (call.elements::<T>(1)?, Spread::new(call.tensor(1)?.shape(), shape));
     if shape::broadcast(shape, call.tensor(1)?.shape())? != shape {
         return Err(Fault::invalid(format!("a scale of shape {:?} for {shape:?}", call.tensor(1)?.shape())));
     }
+    let scale = (call.elements::<T>(1)?, Spread::new(call.tensor(1)?.shape(), shape));
     let bias = match call.maybe_tensor(2)?.filter(|_| bias) {
         Some(tensor) if shape::broadcast(shape, tensor.shape())? == shape => {
             Some((call.elements::<T>(2)?, Spread::new(tensor.shape(), shape)))

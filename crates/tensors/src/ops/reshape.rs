@@ -75,7 +75,7 @@ fn reshape(call: &Call) -> Outcome<Vec<Value>> {
         let others = shape::volume(&extents)?;
         extents[axis] = input.len().checked_div(others).ok_or_else(|| misfit(input, &wanted))?;
     }
-    if shape::checked_volume(&extents) != Some(input.len()) {
+    if shape::volume(&extents)? != input.len() {
         return Err(misfit(input, &wanted));
     }
     one(input.with_shape(extents))
@@ -123,6 +123,7 @@ fn unsqueeze(call: &Call) -> Outcome<Vec<Value>> {
     let input = call.tensor(0)?;
     let axes = call.required("axes", axes(call)?)?;
     let rank = input.rank() + axes.len();
+    shape::check_rank(rank)?;
     let added = shape::axes(&axes, rank)?;
     let mut own = input.shape().iter();
     let extents = (0..rank).map(|axis| if added.contains(&axis) { 1 } else { own.next().copied().unwrap_or(1) });

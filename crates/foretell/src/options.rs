@@ -36,6 +36,8 @@ extensions_options! {
         pub limit_string_bytes: u64, default = Limits::default().string_bytes
         /// Most bytes one batch may take while it is computed.
         pub limit_run_bytes: u64, default = Limits::default().run_bytes
+        /// Most elementary operations that the tensor operators of one batch may take.
+        pub limit_run_work: u64, default = Limits::default().run_work
     }
 }
 
@@ -61,5 +63,6 @@ pub(crate) fn limits(config: &SessionConfig) -> Limits {
     limits.steps = options.limit_steps;
     limits.string_bytes = options.limit_string_bytes;
     limits.run_bytes = options.limit_run_bytes;
+    limits.run_work = options.limit_run_work;
     limits
 }

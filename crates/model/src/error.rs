@@ -123,8 +123,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of the tensor evaluator: an operator that does not exist is told as everywhere.
+    /// An error of the tensor evaluator: an operator that does not exist, and a limit, are told as everywhere.
     pub(crate) fn tensors(nodes: &str, source: foretell_tensors::Error) -> Self {
+        if let Some(limit) = limit_reached(&source) {
+            return limit;
+        }
         match source {
             foretell_tensors::Error::Node { operator, node, opset, fault: Fault::Unsupported(why) } => {
                 Self::UnsupportedOperator { operator, node, opset, why }
@@ -133,6 +136,23 @@ impl Error {
             source => Self::Tensors { nodes: nodes.to_string(), source },
         }
     }
+}
+
+/// The limit that a run of the tensor evaluator came to, in whatever body it was.
+fn limit_reached(error: &foretell_tensors::Error) -> Option<Error> {
+    let foretell_tensors::Error::Node { fault, .. } = error else { return None };
+    Some(match *fault {
+        Fault::Inner(ref inner) => return limit_reached(inner),
+        Fault::Memory { needed, left, limit } => {
+            let got = (limit - left).saturating_add(needed);
+            Error::Limit { what: "bytes of tensors in one batch", name: "run_bytes", got, limit }
+        }
+        Fault::Work { limit } => {
+            let got = limit.saturating_add(1);
+            Error::Limit { what: "elementary operations or more in one batch", name: "run_work", got, limit }
+        }
+        _ => return None,
+    })
 }
 
 fn of_nodes(nodes: &str) -> String {

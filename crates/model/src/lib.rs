@@ -17,6 +17,12 @@
 //! assert_eq!(answers[0].len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Hostile files
+//!
+//! Files come from strangers. Whatever is in one, loading it gives a model or an error that says what is wrong, where and how
+//! to go on, soon and with little memory; [`Limits`] are the bounds. `tests/it/corpus/` has a file for each way in which one
+//! may be hostile, and `fuzz/` (see its README) looks for others.
 
 mod boosters;
 mod border;

@@ -38,6 +38,8 @@ pub struct Limits {
     pub string_bytes: u64,
     /// Bytes that the columns of one batch may take at the same time while it is computed.
     pub run_bytes: u64,
+    /// Elementary operations that one run of a tensor program may take, so that a loop ends.
+    pub run_work: u64,
 }
 
 impl Default for Limits {
@@ -57,17 +59,15 @@ impl Default for Limits {
             steps: 1 << 18,
             string_bytes: 256 << 20,
             run_bytes: 1 << 30,
+            run_work: 1 << 42,
         }
     }
 }
 
-/// Elementary operations that one run of a tensor program may take, so that a loop ends.
-const RUN_WORK: u64 = 1 << 42;
-
 impl Limits {
     /// What one run of a tensor program may take.
     pub(crate) fn budget(&self) -> Budget {
-        Budget { bytes: self.run_bytes, work: RUN_WORK }
+        Budget { bytes: self.run_bytes, work: self.run_work }
     }
 
     /// `got` things called `what`, counted by the limit `name`.

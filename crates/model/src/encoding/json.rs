@@ -8,7 +8,7 @@ use serde::de::value::CowStrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Budget, Failure};
+use super::{Budget, Failure, shortened};
 use crate::limits::Limits;
 
 /// Reads the one value of a file.
@@ -96,7 +96,7 @@ impl<'de, 'l> Parser<'de, 'l> {
         let parsed = if is_number { word.parse().ok() } else { None };
         parsed.ok_or_else(|| match self.at == self.bytes.len() {
             true => Failure::early_end(self.at),
-            false => Failure::new(format!("expected a number, got `{}` at byte {start}", word.escape_default())),
+            false => Failure::new(format!("expected a number, got `{}` at byte {start}", shortened(word))),
         })
     }
 
@@ -166,7 +166,10 @@ impl<'de, 'l> Parser<'de, 'l> {
         let code = match first {
             0xd800..0xdc00 if self.bytes[self.at..].starts_with(b"\\u") => {
                 self.at += 2;
-                0x10000 + ((first - 0xd800) << 10) + (self.hex()?.wrapping_sub(0xdc00) & 0x3ff)
+                match self.hex()? {
+                    second @ 0xdc00..0xe000 => 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00),
+                    _ => first,
+                }
             }
             _ => first,
         };
@@ -416,6 +419,10 @@ mod tests {
             ),
             (r#"{"name":"x","name":"y"}"#, "not a valid test model: duplicate field `name`"),
             (r#"{"name":"\q"}"#, "not a valid test model: `name`: an unknown escape in the text at byte 11"),
+            (
+                r#"{"name":"\ud83d\u0041"}"#,
+                "not a valid test model: `name`: an escape of no character in the text at byte 21",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(refusal::<Model>(text), expected, "{text}");

@@ -30,6 +30,13 @@ pub(crate) fn from_ubjson<T: DeserializeOwned>(bytes: &[u8], format: &'static st
     ubjson::parse(bytes, limits).map_err(|failure| failure.into_error(format))
 }
 
+/// A text from the file as messages show it.
+pub(crate) fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 40;
+    let shown: String = text.chars().take(CHARS_MAX).flat_map(char::escape_default).collect();
+    if text.chars().nth(CHARS_MAX).is_some() { format!("{shown}...") } else { shown }
+}
+
 /// Why a value cannot be read, and where it stands.
 #[derive(Debug)]
 struct Failure {

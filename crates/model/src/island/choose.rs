@@ -193,7 +193,13 @@ struct Level {
 pub(crate) fn tract_knows(op_type: &str) -> bool {
     static OPERATORS: OnceLock<HashSet<String>> = OnceLock::new();
     let operators = || tract_onnx::onnx().op_register.0.into_keys();
-    let allowed = || operators().filter(|op_type| foretell_tensors::refusal("", op_type).is_empty()).collect();
+    // Labels come from our own operators, whatever domain a file gives them; tract has some of ai.onnx.ml, too.
+    let is_ml = |op_type: &str| {
+        let trees = op_type.starts_with("TreeEnsemble");
+        trees || matches!(op_type, "CategoryMapper" | "LinearClassifier" | "LinearRegressor" | "Normalizer")
+    };
+    let is_allowed = |op_type: &String| foretell_tensors::refusal("", op_type).is_empty() && !is_ml(op_type);
+    let allowed = || operators().filter(is_allowed).collect();
     OPERATORS.get_or_init(allowed).contains(op_type)
 }
 

@@ -1,6 +1,7 @@
 //! A program under construction: steps are appended while nodes are lowered.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
 use arrow::compute::concat;
@@ -8,10 +9,10 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use super::fact::{Block, Fact, span, volume};
 use super::node::Node;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::onnx::run_once;
-use crate::program::{ColumnId, Op, Program, Tensor};
+use crate::program::{ColumnId, Op, Program, RowFailures, Tensor};
 
 /// Where a column that leaves the model may come from; decides what the model is for.
 #[derive(Debug, Clone)]
@@ -22,6 +23,17 @@ pub(crate) enum Origin {
     Cluster,
     /// A target of a regression.
     Target,
+}
+
+/// How much the facts about all values may weigh for each column that the limits allow.
+const HELD_PER_COLUMN: u64 = 16;
+/// And for each element of a constant of the file.
+const HELD_PER_CONSTANT: u64 = 8;
+
+fn held_max(limits: &Limits) -> u64 {
+    // Small models have room whatever the limit.
+    const COLUMNS_MIN: u64 = 1 << 10;
+    limits.columns.saturating_add(COLUMNS_MIN).saturating_mul(HELD_PER_COLUMN)
 }
 
 /// A program under construction.
@@ -38,6 +50,11 @@ pub(crate) struct Builder<'a> {
     pub(crate) map_inputs: HashMap<String, DataType>,
     /// True when the program that wrote the file trains trees with missing values.
     pub(crate) producer_knows_missing: bool,
+    /// Nodes of bodies, each as often as it was lowered.
+    unrolled: u64,
+    /// What the facts about all values weigh, and how much they may.
+    held: u64,
+    held_max: u64,
 }
 
 impl<'a> Builder<'a> {
@@ -50,6 +67,9 @@ impl<'a> Builder<'a> {
             declared_batch: None,
             map_inputs: HashMap::new(),
             producer_knows_missing: false,
+            unrolled: 0,
+            held: 0,
+            held_max: held_max(limits),
         }
     }
 
@@ -59,6 +79,39 @@ impl<'a> Builder<'a> {
         self.origins.clear();
         self.missing_aware.clear();
         self.declared_batch = None;
+        (self.unrolled, self.held) = (0, 0);
+        self.held_max = held_max(self.limits);
+    }
+
+    /// Notes a constant of the file: what is computed from it may be as large, several times.
+    pub(crate) fn give(&mut self, fact: &Fact) {
+        self.held_max = self.held_max.saturating_add(fact.weight().saturating_mul(HELD_PER_CONSTANT));
+    }
+
+    /// Notes a fact that stays, such as the columns of a value: nodes that only move them make no step, but a copy.
+    ///
+    /// # Errors
+    /// When they weigh too much together.
+    pub(crate) fn hold(&mut self, fact: &Fact) -> Result<()> {
+        self.held = self.held.saturating_add(fact.weight());
+        self.check_weight(self.held)
+    }
+
+    /// Whether facts may weigh so much together.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub(crate) fn check_weight(&self, weight: u64) -> Result<()> {
+        Limits::check("columns of all values, each counted by itself", "columns", weight, self.held_max)
+    }
+
+    /// Notes that a body of so many nodes is lowered once more. A loop over nothing goes on for long and makes no step.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub(crate) fn unroll(&mut self, nodes: usize) -> Result<()> {
+        self.unrolled += nodes.max(1) as u64;
+        Limits::check("nodes of unrolled loops", "steps", self.unrolled, self.limits.steps)
     }
 
     /// Appends a step and returns the columns it writes.
@@ -72,7 +125,25 @@ impl<'a> Builder<'a> {
         let (steps, columns) = (self.program.steps.len() as u64, self.program.columns.len() as u64);
         Limits::check("steps", "steps", steps + 1, self.limits.steps)?;
         Limits::check("columns", "columns", columns, self.limits.columns)?;
+        let types: Vec<DataType> = types.into_iter().collect();
+        self.try_types(node, &op, &inputs, &types)?;
         Ok(self.program.push(&node.name, op, inputs, types))
+    }
+
+    /// Tries an operation on no rows: which types of columns it has a form for is for it to know.
+    fn try_types(&self, node: &Node, op: &Op, inputs: &[ColumnId], types: &[DataType]) -> Result<()> {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(inputs.len());
+        for &input in inputs {
+            let data_type = self.program.data_type(input);
+            let column = columns.last().filter(|last| last.data_type() == data_type).map(Arc::clone);
+            columns.push(column.unwrap_or_else(|| new_empty_array(data_type)));
+        }
+        match op.run(&columns, 0, &mut RowFailures::default()) {
+            Ok(outputs) if outputs.iter().map(|output| output.data_type()).eq(types) => Ok(()),
+            Ok(_) => Err(node.unsupported("its inputs do not have the types that it takes")),
+            Err(Error::Internal(what)) => Err(node.unsupported(what)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Appends a step that writes one column.

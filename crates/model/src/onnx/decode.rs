@@ -9,7 +9,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, Tens
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::onnx::fact::span;
+use crate::onnx::fact::{RANK_MAX, span};
 use crate::onnx::graph::unique;
 use crate::onnx::wire;
 
@@ -164,6 +164,9 @@ pub(crate) fn check_shape(tensor: &TensorProto, limits: &Limits) -> Result<Vec<u
 
 /// Checks dimensions that a file declares for the tensor of this name, and gives them.
 pub(crate) fn check_volume(name: &str, dims: &[i64], limits: &Limits) -> Result<Vec<usize>> {
+    if dims.len() > RANK_MAX {
+        return Err(malformed(format!("tensor `{name}` has {} dimensions, the most is {RANK_MAX}", dims.len())));
+    }
     let mut shape = Vec::with_capacity(dims.len());
     for &extent in dims {
         let extent = usize::try_from(extent)
@@ -171,5 +174,9 @@ pub(crate) fn check_volume(name: &str, dims: &[i64], limits: &Limits) -> Result<
         shape.push(extent);
     }
     Limits::check("elements in one tensor", "tensor_elements", span(&shape), limits.tensor_elements)?;
+    if shape.contains(&0) {
+        // It costs the file nothing, but its other axes are walked.
+        Limits::check("places in an empty tensor", "columns", span(&shape), limits.columns)?;
+    }
     Ok(shape)
 }

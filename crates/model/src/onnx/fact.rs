@@ -159,6 +159,18 @@ impl Fact {
         }
     }
 
+    /// About how much memory it takes, counted in columns.
+    pub(crate) fn weight(&self) -> u64 {
+        const SELF: u64 = 16;
+        SELF + match self {
+            Self::Constant(tensor) => tensor.values.len() as u64,
+            Self::Dims(dims) => 2 * dims.values.len() as u64,
+            Self::Block(Block { columns, .. }) | Self::Map { columns, .. } => columns.len() as u64,
+            Self::Sequence(facts) => facts.iter().map(Self::weight).sum(),
+            Self::Packed(_) | Self::Ragged(_) | Self::Absent => 0,
+        }
+    }
+
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -167,6 +179,9 @@ impl Fact {
         matches!(self, Self::Constant(_))
     }
 }
+
+/// Most dimensions of a value; nobody needs more, and operators ask each axis about the others.
+pub(crate) const RANK_MAX: usize = 64;
 
 /// Number of elements of a shape.
 pub(crate) fn volume(shape: &[usize]) -> usize {

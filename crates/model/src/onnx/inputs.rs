@@ -20,7 +20,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
 use super::builder::Builder;
 use super::decode::malformed;
-use super::fact::{Block, Fact, Packed, Ragged, span, volume};
+use super::fact::{Block, Fact, Packed, RANK_MAX, Ragged, span, volume};
 use super::node::Node;
 use super::tensor::arrow_type;
 use crate::border::ragged_type;
@@ -217,6 +217,10 @@ fn declared<'g>(
     let Some(ValueType::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
         return Err(malformed(format!("input `{name}` is neither a tensor nor a map")));
     };
+    let rank = dimensions(input).len();
+    if rank > RANK_MAX {
+        return Err(malformed(format!("input `{name}` has {rank} dimensions, the most is {RANK_MAX}")));
+    }
     let (element, data_type) = (tensor.elem_type, arrow_type(tensor.elem_type)?);
     if tensor.shape.is_none() {
         // No shape at all: the operators that read the input know its width.

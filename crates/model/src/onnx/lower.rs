@@ -223,9 +223,11 @@ impl<'s> Scope<'s> {
     }
 
     /// Reads the constants that columns can hold; others are for islands only.
-    fn read_constants(&mut self, builder: &Builder, graph: &GraphProto) -> Result<()> {
+    fn read_constants(&mut self, builder: &mut Builder, graph: &GraphProto) -> Result<()> {
         for tensor in graph.initializer.iter().filter(|tensor| !is_narrow(tensor)) {
-            self.facts.insert(tensor.name.clone(), Fact::Constant(read_tensor(tensor, builder.limits)?));
+            let constant = Fact::Constant(read_tensor(tensor, builder.limits)?);
+            builder.give(&constant);
+            self.facts.insert(tensor.name.clone(), constant);
         }
         Ok(())
     }
@@ -247,7 +249,7 @@ impl<'s> Scope<'s> {
             "Scan" if node.domain().is_empty() => super::scan::scan(builder, node, self)?,
             "If" if node.domain().is_empty() => super::scan::branch(builder, node, self)?,
             _ => {
-                let inputs = self.inputs(node)?;
+                let inputs = self.inputs(builder, node)?;
                 ops::lower(builder, node, &inputs)?
             }
         };
@@ -255,22 +257,32 @@ impl<'s> Scope<'s> {
         if facts.len() < node.proto.output.len() && named > facts.len() {
             return Err(node.unsupported(format!("its output {} is read", facts.len())));
         }
+        for fact in &facts {
+            // The values of a body do not outlive it.
+            match self.outer {
+                Some(_) => builder.check_weight(fact.weight())?,
+                None => builder.hold(fact)?,
+            }
+        }
         Ok(node.proto.output.iter().cloned().zip(facts).collect())
     }
 
     /// What is known about the inputs of a node.
-    pub(crate) fn inputs(&self, node: &Node) -> Result<Vec<Fact>> {
-        node.proto
-            .input
-            .iter()
-            .map(|name| match name.as_str() {
-                "" => Ok(Fact::Absent),
-                name => self
-                    .find(name)
-                    .cloned()
-                    .ok_or_else(|| node.unsupported(format!("it reads `{name}`, which columns cannot hold"))),
-            })
-            .collect()
+    pub(crate) fn inputs(&self, builder: &Builder, node: &Node) -> Result<Vec<Fact>> {
+        let mut facts = Vec::with_capacity(node.proto.input.len());
+        let mut weight = 0;
+        for name in &node.proto.input {
+            let unknown = || node.unsupported(format!("it reads `{name}`, which columns cannot hold"));
+            let fact = match name.as_str() {
+                "" => &Fact::Absent,
+                name => self.find(name).ok_or_else(unknown)?,
+            };
+            // A node may read one wide value any number of times.
+            weight += fact.weight();
+            builder.check_weight(weight)?;
+            facts.push(fact.clone());
+        }
+        Ok(facts)
     }
 
     /// Lowers a subgraph whose inputs are these, and returns its outputs.
@@ -280,6 +292,7 @@ impl<'s> Scope<'s> {
         graph: &GraphProto,
         inputs: Vec<Fact>,
     ) -> Result<Vec<Fact>> {
+        builder.unroll(graph.node.len())?;
         let order = sorted_nodes(graph, &|name| self.find(name).is_some())?;
         let mut scope = Scope::new(self.opsets, Some(self));
         scope.facts.extend(graph.input.iter().map(|input| input.name.clone()).zip(inputs));

@@ -58,7 +58,11 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     let knowing = ["onnxmltools", CATBOOST];
     let producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
     let (model, opsets) = functions::inlined(bytes, model, limits)?;
-    let new_builder = || Builder { map_inputs: map_inputs.clone(), producer_knows_missing, ..Builder::new(limits) };
+    let new_builder = || {
+        let mut builder = Builder::new(limits);
+        (builder.map_inputs, builder.producer_knows_missing) = (map_inputs.clone(), producer_knows_missing);
+        builder
+    };
     let mut builder = new_builder();
     let whole = |builder: &mut Builder| network::lower_network(builder, &model, &opsets, options, bytes.len());
     let lowered = match network::is_needed(&builder, &model, options)? {

@@ -23,7 +23,7 @@ use crate::program::{Kernel, Op, SupportVectors};
 /// Scan with constant scan inputs along axis 0.
 pub(crate) fn scan(builder: &mut Builder, node: &Node, scope: &Scope) -> Result<Vec<Fact>> {
     let body = node.graph("body")?;
-    let inputs = scope.inputs(node)?;
+    let inputs = scope.inputs(builder, node)?;
     let scanned = node.int("num_scan_inputs")?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
     let states = inputs.len().checked_sub(scanned).ok_or_else(|| node.malformed("`num_scan_inputs` is too large"))?;
     for name in ["scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"] {
@@ -42,7 +42,7 @@ pub(crate) fn scan(builder: &mut Builder, node: &Node, scope: &Scope) -> Result<
         return Ok(facts);
     }
     let mut state = inputs[..states].to_vec();
-    let mut collected: Vec<Vec<Block>> = vec![Vec::with_capacity(steps); body.output.len() - states];
+    let mut collected: Vec<Vec<Block>> = vec![Vec::new(); body.output.len() - states];
     for step in 0..steps {
         let mut arguments = state.clone();
         for scanned in &inputs[states..] {
@@ -125,7 +125,7 @@ fn constant_length(fact: &Fact) -> Option<usize> {
 
 /// If with a constant condition.
 pub(crate) fn branch(builder: &mut Builder, node: &Node, scope: &Scope) -> Result<Vec<Fact>> {
-    let inputs = scope.inputs(node)?;
+    let inputs = scope.inputs(builder, node)?;
     let condition = match input(node, &inputs, 0)? {
         Fact::Constant(tensor) => {
             tensor.values.as_boolean_opt().filter(|values| !values.is_empty()).map(|values| values.value(0))

@@ -10,6 +10,7 @@ use tract_onnx::pb::{
 };
 
 use super::decode::{check_volume, decode, malformed};
+use super::fact::span;
 use super::functions::inlined;
 use super::graph::sorted_nodes;
 use super::opsets::Opsets;
@@ -70,10 +71,10 @@ impl GraphReader<'_> {
             let name = sparse.values.as_ref().map_or_else(String::new, |values| values.name.clone());
             constants.push((name, Value::from(self.sparse(sparse)?)));
         }
-        let given: Vec<&str> = constants.iter().map(|(name, _)| name.as_str()).collect();
-        let inputs = graph.input.iter().map(|input| &input.name).filter(|name| !given.contains(&name.as_str()));
+        let given: HashSet<&str> = constants.iter().map(|(name, _)| name.as_str()).collect();
+        let inputs = graph.input.iter().map(|input| &input.name).filter(|name| !given.contains(name.as_str()));
         let inputs: Vec<String> = inputs.cloned().collect();
-        let order = sorted_nodes(graph, &|name| outer(name) || given.contains(&name))?;
+        let order = sorted_nodes(graph, &|name| outer(name) || given.contains(name))?;
         let known = names(graph);
         let visible = |name: &str| known.contains(name) || outer(name);
         let nodes = order.into_iter().map(|position| self.node(&graph.node[position], &visible));
@@ -146,6 +147,8 @@ impl GraphReader<'_> {
         let broken = || malformed("a sparse tensor whose values and positions do not fit");
         let (Some(values), Some(indices)) = (&sparse.values, &sparse.indices) else { return Err(broken()) };
         let shape = check_volume(&values.name, &sparse.dims, self.limits)?;
+        // Zeros cost the file nothing.
+        Limits::check("elements of a sparse tensor", "columns", span(&shape), self.limits.columns)?;
         let values = read_island_tensor(values, self.limits)?;
         let indices = read_island_tensor(indices, self.limits)?;
         let positions = indices.values::<i64>().ok_or_else(broken)?;

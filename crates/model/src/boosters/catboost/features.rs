@@ -11,6 +11,7 @@ use foretell_kernels::trees::Test;
 use super::file::{CategoricalFeature, File, FloatFeature};
 use super::statistics;
 use crate::boosters::Assembly;
+use crate::encoding::shortened;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::model::DeclaredFeature;
@@ -94,8 +95,7 @@ impl Columns {
                     Some("AsTrue") => feature.has_nans,
                     None | Some("AsIs" | "AsFalse") => false,
                     Some(other) => {
-                        let what =
-                            format!("`nan_value_treatment` of feature {position} is `{}`", other.escape_default());
+                        let what = format!("`nan_value_treatment` of feature {position} is `{}`", shortened(other));
                         return Err(assembly.malformed(what));
                     }
                 };

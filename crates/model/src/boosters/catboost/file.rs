@@ -7,6 +7,8 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::encoding::shortened;
+
 /// A file.
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
@@ -198,7 +200,7 @@ impl<'de> Deserialize<'de> for Cell {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Cell, E> {
-                text.parse().map(Cell::Key).map_err(|_| E::custom(format!("`{}` is no key", text.escape_default())))
+                text.parse().map(Cell::Key).map_err(|_| E::custom(format!("`{}` is no key", shortened(text))))
             }
 
             fn visit_i64<E>(self, number: i64) -> Result<Cell, E> {

@@ -31,7 +31,7 @@ use self::features::{Columns, Questions};
 use self::file::{File, LossFunction, Numbers};
 use self::labels::Labels;
 use super::{Assembly, classification, numbers};
-use crate::encoding::from_json;
+use crate::encoding::{from_json, shortened};
 use crate::error::Result;
 use crate::interface::{Outcome, OutputColumns, Reading};
 use crate::limits::Limits;
@@ -135,7 +135,7 @@ fn two_classes(assembly: &mut Assembly, file: &File, labels: Labels, margin: Col
         Some(text) => {
             let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number) && *number > 0.0);
             number.ok_or_else(|| {
-                let text = text.escape_default();
+                let text = shortened(text);
                 assembly.malformed(format!("`binclass_probability_threshold` is `{text}` instead of a probability"))
             })?
         }

@@ -12,6 +12,7 @@ use arrow::datatypes::DataType;
 use super::features::Columns;
 use super::file::{Cell, Ctr, CtrData, Element, File};
 use crate::boosters::Assembly;
+use crate::encoding::shortened;
 use crate::error::Result;
 use crate::program::{CategoryStatistics, ColumnId, KeyElement, Op, Share, Whole};
 
@@ -25,7 +26,7 @@ pub(super) fn read(assembly: &mut Assembly, file: &File, columns: &Columns) -> R
     let mut places: Vec<(usize, ColumnId)> = Vec::with_capacity(ctrs.len());
     for (identifier, members) in groups {
         let members: Vec<(usize, &Ctr)> = members.into_iter().map(|at| (at, &ctrs[at])).collect();
-        let refuse = |what: &str| assembly.malformed(format!("the statistic `{}` {what}", identifier.escape_default()));
+        let refuse = |what: &str| assembly.malformed(format!("the statistic `{}` {what}", shortened(identifier)));
         let data = file.ctr_data.as_ref().and_then(|data| data.get(identifier));
         let data = data.ok_or_else(|| {
             refuse("has no numbers in `ctr_data`; train with `final_ctr_computation_mode` at its default")
@@ -77,7 +78,7 @@ fn key(elements: &[Element], columns: &Columns) -> Result<Key, String> {
                 let border = f64::from(element.border.ok_or("has an element without `border`")?);
                 (column, KeyElement::Above { border, nan_is_above })
             }
-            other => return Err(format!("has an element of the unknown kind `{}`", other.escape_default())),
+            other => return Err(format!("has an element of the unknown kind `{}`", shortened(other))),
         };
         key.0.push((key.1.len(), element));
         key.1.push(column);
@@ -130,7 +131,7 @@ fn share(ctr: &Ctr, data: &CtrData) -> Result<Share, String> {
         ("Buckets", _) if class < count => (class..class + 1, Whole::Sum(0..count)),
         ("Borders", _) if class + 1 < count => (class + 1..count, Whole::Sum(0..count)),
         (kind, _) => {
-            let kind = kind.escape_default();
+            let kind = shortened(kind);
             return Err(format!("is of kind `{kind}`, with {count} numbers for each key, for class {class}"));
         }
     };

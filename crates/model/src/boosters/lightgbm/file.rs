@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+pub(super) use crate::encoding::shortened;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -178,11 +179,4 @@ impl<'f> Iterator for Lines<'f> {
         self.rest = rest;
         Some(line.strip_suffix('\r').unwrap_or(line))
     }
-}
-
-/// A text from the file as messages show it.
-pub(super) fn shortened(text: &str) -> String {
-    const CHARS_MAX: usize = 40;
-    let shown: String = text.chars().take(CHARS_MAX).flat_map(char::escape_default).collect();
-    if text.chars().nth(CHARS_MAX).is_some() { format!("{shown}...") } else { shown }
 }

@@ -31,7 +31,7 @@ use self::categories::Categories;
 use self::file::{File, Learner};
 use self::objective::{Link, Objective};
 use super::{Assembly, classification, numbers};
-use crate::encoding::{from_json, from_ubjson};
+use crate::encoding::{from_json, from_ubjson, shortened};
 use crate::error::{Error, Result};
 use crate::interface::{Outcome, Reading};
 use crate::limits::Limits;
@@ -97,7 +97,7 @@ impl Shape {
         let Learner { learner_model_param: model, attributes, .. } = &file.learner;
         let count = |name: &str, text: &str| {
             let count = text.trim().parse::<u32>().map_err(|_| {
-                assembly.malformed(format!("`learner.{name}` is `{}` instead of a whole number", text.escape_default()))
+                assembly.malformed(format!("`learner.{name}` is `{}` instead of a whole number", shortened(text)))
             });
             Ok::<_, Error>(count? as usize)
         };
@@ -157,7 +157,7 @@ fn margins(assembly: &mut Assembly, file: &File, shape: &Shape, objective: &Obje
             Err(assembly.malformed(format!("a booster `{name}` without its model")))
         }
         (other, ..) => {
-            let what = format!("has a booster `{}`; gbtree, dart and gblinear are supported", other.escape_default());
+            let what = format!("has a booster `{}`; gbtree, dart and gblinear are supported", shortened(other));
             Err(Error::Unsupported { format: assembly.format(), what })
         }
     }
@@ -169,7 +169,7 @@ fn intercepts(assembly: &Assembly, file: &File, shape: &Shape, objective: &Objec
     // One number, or since version 3.1 a list of them.
     let list = if text.trim_start().starts_with('[') { text.clone() } else { format!("[{text}]") };
     let refused = |instead: &str| {
-        let text = text.escape_default();
+        let text = shortened(text);
         assembly.malformed(format!("`learner.learner_model_param.base_score` is `{text}` instead of {instead}"))
     };
     let one_each = |_| refused("one number per output");

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float32Array};
 use arrow::datatypes::DataType;
 
 use crate::boosters::Assembly;
+use crate::encoding::shortened;
 use crate::error::Result;
 use crate::program::{AcrossOp, BinaryOp, ColumnId, Op, Operands, UnaryOp};
 
@@ -55,7 +56,7 @@ impl Objective {
             "binary:hinge" => (Link::Step, true),
             "multi:softprob" => (Link::Softmax, true),
             "multi:softmax" => (Link::ArgMax, true),
-            other => return Err(format!("has the objective `{}`, which is not supported", other.escape_default())),
+            other => return Err(format!("has the objective `{}`, which is not supported", shortened(other))),
         };
         let inverts_intercept = matches!(link, Link::Sigmoid | Link::Exp);
         Ok(Self { link, is_classifier, inverts_intercept, clamps_intercept: version >= &[3, 2] })

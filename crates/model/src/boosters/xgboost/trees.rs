@@ -8,6 +8,7 @@ use super::Shape;
 use super::categories::Categories;
 use super::file::{Model, Tree};
 use crate::boosters::Assembly;
+use crate::encoding::shortened;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::program::ColumnId;
@@ -210,7 +211,7 @@ impl<'t> Leaves<'t> {
                 Some(values) => Self::Vector { values, places: Some(&tree.right_children), outputs },
                 None => Self::Vector { values: &tree.base_weights, places: None, outputs },
             }),
-            _ => Err(format!("its leaves have `{}` values, the model has {outputs} outputs", size.escape_default())),
+            _ => Err(format!("its leaves have `{}` values, the model has {outputs} outputs", shortened(size))),
         }
     }
 

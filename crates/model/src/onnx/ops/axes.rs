@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::onnx::builder::integers;
-use crate::onnx::fact::{Fact, normal_axis};
+use crate::onnx::fact::{Fact, RANK_MAX, normal_axis};
 use crate::onnx::node::Node;
 
 /// Input `index`, which must be there.
@@ -16,6 +16,14 @@ pub(crate) fn input<'f>(node: &Node, inputs: &'f [Fact], index: usize) -> Result
 /// The axis that a possibly negative number means.
 pub(crate) fn axis_of(node: &Node, axis: i64, rank: usize) -> Result<usize> {
     normal_axis(axis, rank).ok_or_else(|| node.malformed(format!("axis {axis} of a value with {rank} dimensions")))
+}
+
+/// Refuses a value of more dimensions than there may be.
+pub(crate) fn check_rank(node: &Node, rank: usize) -> Result<()> {
+    match rank > RANK_MAX {
+        true => Err(node.malformed(format!("a value with {rank} dimensions, the most is {RANK_MAX}"))),
+        false => Ok(()),
+    }
 }
 
 /// A list of integers that may be left out.

@@ -80,10 +80,6 @@ pub(crate) fn positions(shape: &[usize], indices: &[Vec<usize>]) -> Vec<usize> {
     result
 }
 
-pub(super) fn all(shape: &[usize]) -> Vec<Vec<usize>> {
-    shape.iter().map(|&extent| (0..extent).collect()).collect()
-}
-
 /// Shape of the inner axes and the batch after the full dimensions are given.
 pub(super) fn split_batch(dims: &[Dim]) -> (Vec<usize>, Option<usize>) {
     let batch = dims.iter().position(|dim| *dim == Dim::Batch);
@@ -112,12 +108,13 @@ pub(super) fn along(builder: &Builder, node: &Node, value: &Fact, axis: usize, i
         Some(batch) if axis > batch => axis - 1,
         _ => axis,
     };
-    let before = volume(&shape);
-    let mut picked = all(&shape);
+    let source = shape.clone();
+    shape[inner] = indices.len();
+    check_growth(builder, volume(&source), span(&shape))?;
+    // The places of the axis itself are not counted: a loop picks from a long one again and again.
+    let mut picked: Vec<Vec<usize>> =
+        shape.iter().enumerate().map(|(axis, &extent)| (0..if axis == inner { 0 } else { extent }).collect()).collect();
     picked[inner] = indices;
-    shape[inner] = picked[inner].len();
-    check_growth(builder, before, span(&shape))?;
-    let source = layout(value).0;
     pick(builder, value, shape, batch, &positions(&source, &picked))
 }
 

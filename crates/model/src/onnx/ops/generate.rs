@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, Float32Array, Int64Array, StringArray, UInt6
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 
-use super::axes::input;
+use super::axes::{check_rank, input};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, integers};
@@ -70,6 +70,7 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
         Some(_) => return Err(node.malformed("attribute `value` must have one element")),
         None => Arc::new(Float32Array::from(vec![0.0])),
     };
+    check_rank(node, dims.len())?;
     let mut extents = Vec::with_capacity(dims.len());
     for dim in &dims {
         if let Dim::Known(extent) = dim {
@@ -104,7 +105,8 @@ pub(crate) fn range(builder: &Builder, node: &Node, inputs: &[Fact]) -> Result<V
     let count = ((i128::from(limit) - i128::from(start)).unsigned_abs()).div_ceil(u128::from(step.unsigned_abs()));
     let count = if (limit > start) == (step > 0) { count as u64 } else { 0 };
     Limits::check("columns", "columns", count, builder.limits.columns)?;
-    let values: Int64Array = (0..count as i64).map(|index| start + index * step).collect();
+    // The product may leave the range of the type where the sum does not.
+    let values: Int64Array = (0..count as i64).map(|index| start.wrapping_add(index.wrapping_mul(step))).collect();
     let values = cast(&values, &data_type)?;
     Ok(vec![Fact::Constant(Tensor { shape: vec![values.len()], values })])
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array};
 
-use super::axes::{attribute_or_input, axis_of, input, optional_ints};
+use super::axes::{attribute_or_input, axis_of, check_rank, input, optional_ints};
 use super::broadcast::source_positions;
 use super::elements::{along, layout, movable, pick, reshaped, show, split_batch};
 use crate::error::Result;
@@ -177,6 +177,7 @@ pub(crate) fn gather_constant(
                 .ok_or_else(|| node.malformed(format!("index {index} is outside {extent} elements")))
         })
         .collect::<Result<_>>()?;
+    check_rank(node, dims.len() + indices.shape.len())?;
     let gathered = along(builder, node, &value, axis, picked)?;
     let mut target = dims[..axis].to_vec();
     target.extend(indices.shape.iter().map(|&extent| Dim::Known(extent as i64)));
@@ -202,6 +203,7 @@ pub(crate) fn expand(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Res
     }
     let source = value.dims().unwrap_or_default();
     let rank = source.len().max(target.len());
+    check_rank(node, rank)?;
     let padded = |dims: &[Dim]| [vec![Dim::Known(1); rank - dims.len()], dims.to_vec()].concat();
     let (from, to) = (padded(&source), padded(&target));
     let mut dims = Vec::with_capacity(rank);

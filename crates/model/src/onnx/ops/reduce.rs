@@ -1,5 +1,7 @@
 //! Operators over the elements of a row: reductions, extremes, softmax, running sums, top-k.
 
+use std::collections::HashSet;
+
 use arrow::array::Int64Array;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -76,6 +78,9 @@ pub(crate) fn reduce(builder: &mut Builder, node: &Node, inputs: &[Fact], op: Re
         None => (0..block.rank() as i64).collect(),
     };
     let reduced: Vec<usize> = axes.iter().map(|&axis| inner_axis(node, &block, axis)).collect::<Result<_>>()?;
+    if reduced.iter().collect::<HashSet<_>>().len() < reduced.len() {
+        return Err(node.malformed("`axes` names an axis twice"));
+    }
     let (shape, batch) = reduced_layout(&block, &reduced, node.flag("keepdims", true)?);
     let mut columns = Vec::new();
     for group in groups(&block.shape, &reduced) {

@@ -2,7 +2,7 @@
 //!
 //! A row must stay whole: as many elements stand before the batch dimension as before.
 
-use super::axes::{attribute_or_input, axis_of, input};
+use super::axes::{attribute_or_input, axis_of, check_rank, input};
 use super::elements::{layout, movable, reshaped, show};
 use crate::error::{Error, Result};
 use crate::onnx::builder::{Builder, integers};
@@ -21,6 +21,7 @@ pub(crate) fn reshape(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Re
         let scalar = target.is_empty();
         return Ok(vec![Dims { values: dims.values.clone(), scalar }.into_fact()]);
     }
+    check_rank(node, target.len())?;
     let value = movable(builder, node, input(node, inputs, 0)?)?;
     let dims = target_dims(builder, node, &value, &target, node.flag("allowzero", false)?)?;
     Ok(vec![reshaped(&value, &dims)])
@@ -159,6 +160,7 @@ pub(crate) fn unsqueeze(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
     let value = movable(builder, node, input(node, inputs, 0)?)?;
     let mut dims = value.dims().unwrap_or_default();
     let rank = dims.len() + axes.len();
+    check_rank(node, rank)?;
     let mut added: Vec<usize> = axes.iter().map(|&axis| axis_of(node, axis, rank)).collect::<Result<_>>()?;
     added.sort_unstable();
     added.dedup();

@@ -10,6 +10,7 @@ use foretell_model::{Answer, Feature, Model, OnRefusedRow};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::mlmodel::MlModel;
 use crate::schema::Schema;
 use crate::sparse::{Compressed, Sparse};
@@ -18,7 +19,7 @@ use crate::values::{column, strict_json};
 /// Rows of an example that are run; a longer one is cut.
 pub(crate) const ROWS_MAX: usize = 1000;
 /// Most cells of a table whose rows each name their own.
-const CELLS_MAX: usize = 4 << 20;
+const CELLS_MAX: usize = 2 << 20;
 
 /// What the file of an example is, as far as its content does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +38,10 @@ impl MlModel {
     ///
     /// # Errors
     /// [`Error::Example`] when the example cannot be read, does not fit, or the model refuses one of its rows.
-    pub fn answer_example(&self, model: &Model, json: &[u8]) -> Result<()> {
+    pub fn answer_example(&self, model: &Model, text: &[u8]) -> Result<()> {
         let file = self.example().map(ToString::to_string).unwrap_or_default();
         let failed = |why: String| Error::Example { file: file.clone(), why, source: None };
-        let value: Value = serde_json::from_slice(&strict_json(json)).map_err(|error| failed(error.to_string()))?;
+        let value: Value = json::parse(&strict_json(text)).map_err(failed)?;
         let features = &model.signature().features;
         let rows = Rows::read(value, self.form).map_err(failed)?;
         let columns = rows.columns(features, &declared(self.schema.as_ref())).map_err(failed)?;

@@ -3,6 +3,8 @@
 //! A name in the file that says what column a feature is must be in the signature. Where the file has no such names, as with
 //! one input for all columns, the signature's columns are the features in their order, as MLflow itself binds them.
 
+use std::collections::{HashMap, HashSet};
+
 use arrow::datatypes::{DataType, Field};
 use foretell_model::{DeclaredFeature, Feature, Model};
 
@@ -70,7 +72,8 @@ fn by_position(in_file: &[&str], named: &[&str], columns: &[Column]) -> Result<V
 
 /// The file's names, all of which the signature has in whatever order.
 fn by_name(in_file: &[&str], named: &[&str]) -> Result<Vec<String>, String> {
-    match in_file.iter().find(|name| !named.contains(name)) {
+    let known: HashSet<&str> = named.iter().copied().collect();
+    match in_file.iter().find(|name| !known.contains(*name)) {
         Some(missing) => Err(format!("the file has the input `{missing}`, the signature has {}", list(named))),
         None => Ok(in_file.iter().map(|name| (*name).to_owned()).collect()),
     }
@@ -88,8 +91,10 @@ fn in_order(in_file: &[&str], named: &[&str]) -> Result<Vec<String>, String> {
 }
 
 fn check_types(features: &[Feature], names: &[String], columns: &[Column]) -> Result<(), String> {
+    let by_name: HashMap<&str, &Column> =
+        columns.iter().rev().filter_map(|column| Some((column.name.as_deref()?, column))).collect();
     for (at, feature) in features.iter().enumerate() {
-        let column = columns.iter().find(|column| column.name.as_ref() == Some(&names[at])).unwrap_or(&columns[at]);
+        let column = by_name.get(names[at].as_str()).copied().unwrap_or(&columns[at]);
         if let Some(data_type) = &column.data_type {
             check_type(&Feature { name: names[at].clone(), ..feature.clone() }, data_type)?;
         }
@@ -127,10 +132,12 @@ fn fit_tensors(model: &Model, tensors: &[Tensor]) -> Result<(), String> {
         let named: Vec<&str> = tensors.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
         by_name(&features.iter().map(|feature| feature.name.as_str()).collect::<Vec<_>>(), &named)?;
     }
+    let by_name: HashMap<&str, &Tensor> =
+        tensors.iter().rev().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect();
     for feature in features {
         let tensor = match tensors {
             [tensor] => Some(tensor),
-            _ => tensors.iter().find(|tensor| tensor.name.as_ref() == Some(&feature.name)),
+            _ => by_name.get(feature.name.as_str()).copied(),
         };
         if let Some(data_type) = tensor.and_then(|tensor| tensor.data_type.clone()) {
             let is_list = !feature.shape.is_empty();

@@ -21,6 +21,9 @@ mod error;
 mod example;
 mod fit;
 mod flavor;
+#[cfg(test)]
+mod hostile;
+mod json;
 mod mlmodel;
 mod path;
 mod promise;

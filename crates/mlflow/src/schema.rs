@@ -9,6 +9,8 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::json;
+
 /// What goes into a model.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Schema {
@@ -69,8 +71,8 @@ struct TensorSpec {
 
 impl Schema {
     /// Reads the JSON text that `MLmodel` has under `signature: inputs`.
-    pub(crate) fn parse(json: &str) -> Result<Self, String> {
-        let specs: Vec<Spec> = serde_json::from_str(json).map_err(|error| format!("its inputs: {error}"))?;
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let specs: Vec<Spec> = json::parse(text.as_bytes()).map_err(|error| format!("its inputs: {error}"))?;
         if specs.is_empty() {
             return Err("its list of inputs is empty".to_owned());
         }

@@ -1,6 +1,7 @@
 //! YAML as a tree of text, read within bounds: an `MLmodel` file comes from a stranger.
 //!
-//! Aliases are followed, for MLflow's own writer uses them, but each counts as much as what it stands for.
+//! Aliases are followed, for MLflow's own writer uses them, but each counts as much as what it stands for, and so does what
+//! is kept for them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -138,6 +139,8 @@ impl Tree {
     /// Puts a finished value where it belongs.
     fn put(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, String> {
         if anchor > 0 {
+            let (nodes, bytes) = node.size();
+            self.count(nodes, bytes)?;
             self.anchors.insert(anchor, node.clone());
         }
         let Some(parent) = self.open.last_mut() else { return Ok(Some(node)) };
@@ -190,6 +193,10 @@ mod tests {
         assert!(refusal(&aliases).contains("values or"), "{}", refusal(&aliases));
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 100].join(", "));
         assert!(refusal(&long).contains("values or"), "{}", refusal(&long));
+        // Each level is kept for its alias, with all that is in it.
+        let text = "x".repeat(1 << 20);
+        let levels = (0..60).fold(text, |inner, level| format!("&a{level} [{inner}]"));
+        assert!(refusal(&levels).contains("values or"), "{}", refusal(&levels));
         for deep in ["[".repeat(100_000), "a: ".repeat(1000), "- ".repeat(100_000)] {
             assert!(Node::parse(&deep).is_err());
         }

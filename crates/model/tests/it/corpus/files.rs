@@ -1,5 +1,6 @@
 //! The hostile files, made in code: each is small and asks for much.
 
+use foretell_testing::watch::File;
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType as Element;
 use tract_onnx::pb::{
@@ -10,11 +11,10 @@ use super::ml::{tables, trees};
 use crate::files::{encode, float_tensor, graph, input, int, int_tensor, ints, model, node, tensor};
 use crate::fixtures::load;
 
-type File = (String, Vec<u8>);
-
 /// Every file that is hostile in a way of its own. Those called `odd_...` are models all the same.
 pub fn hostile_files() -> Vec<File> {
-    let all = [many_parts(), deep_files(), shapes(), trees(), tables(), broken_graphs(), islands(), lists()].concat();
+    let graphs = [many_parts(), many_copies(), deep_files(), broken_graphs(), islands()].concat();
+    let all = [graphs, shapes(), trees(), tables(), lists()].concat();
     all.into_iter().map(|(name, bytes)| (name.to_string(), bytes)).collect()
 }
 
@@ -79,6 +79,42 @@ fn relu(from: &str, to: &str) -> NodeProto {
 /// Nodes that join a value with itself, over and over.
 fn doubled(times: usize) -> Vec<u8> {
     chain(times, 2, |from, to| node("Concat", &[from, from], to, vec![int("axis", 1)]))
+}
+
+/// A Scan of a body without nodes over a constant without elements.
+fn scan_over_nothing(steps: i64) -> Vec<u8> {
+    let value = |name: &str| ValueInfoProto { name: name.to_string(), ..ValueInfoProto::default() };
+    let body = GraphProto {
+        input: vec![value("s"), value("e")],
+        output: vec![value("s"), value("e")],
+        ..GraphProto::default()
+    };
+    let scan = node("Scan", &["x", "c"], "y z", vec![int("num_scan_inputs", 1), graph("body", body)]);
+    of(vec![scan], vec![float_tensor("c", &[steps, 0], &[])])
+}
+
+/// Nodes that copy what is known about values, and compute nothing.
+fn many_copies() -> Vec<(&'static str, Vec<u8>)> {
+    let identity = |from: &str, to: &str| node("Identity", &[from], to, vec![]);
+    let twice = |operator: &'static str, times: usize| {
+        move |first: NodeProto| {
+            let link = |at: usize| {
+                let from = format!("d{at}");
+                node(operator, &[&from, &from], &format!("d{}", at + 1), vec![int("axis", 0)])
+            };
+            of(std::iter::once(first).chain((0..times).map(link)).chain([relu("x", "y")]).collect(), vec![])
+        }
+    };
+    let constant = float_tensor("c0", &[100, 1_000], &vec![1.0; 100_000]);
+    let turned = (0..2_000).map(|at| node("Transpose", &[&format!("c{at}")], &format!("c{}", at + 1), vec![]));
+    vec![
+        ("copies_of_a_wide_value", chain(2_000, 65_536, identity)),
+        ("copies_of_a_constant", of(turned.chain([relu("x", "y")]).collect(), vec![constant])),
+        ("copies_in_a_node", encode(&model(1_000, vec![node("Max", &vec!["x"; 100_000], "y", vec![])], vec![]))),
+        ("sequences_of_sequences", twice("SequenceConstruct", 60)(node("SequenceConstruct", &["x"], "d0", vec![]))),
+        ("shapes_doubled", twice("Concat", 60)(node("Shape", &["x"], "d0", vec![]))),
+        ("scan_over_nothing", scan_over_nothing(1 << 28)),
+    ]
 }
 
 fn many_parts() -> Vec<(&'static str, Vec<u8>)> {
@@ -254,7 +290,8 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("dims_that_multiply_to_nothing", add(float_tensor("c", &[1 << 62, 1 << 62, 0], &[]))),
         ("dims_of_a_giant", add(float_tensor("c", &[1 << 29], &[]))),
         ("dims_negative", add(float_tensor("c", &[-4], &[]))),
-        ("odd_dims_many", add(float_tensor("c", &[1; 100_000], &[1.0]))),
+        ("dims_many", add(float_tensor("c", &[1; 100_000], &[1.0]))),
+        ("odd_dims_at_the_limit", add(float_tensor("c", &[1; 63], &[1.0]))),
         ("constant_of_shape", fill(&[1 << 31, 1 << 31])),
         ("constant_of_shape_negative", fill(&[-1])),
         ("constant_of_shape_below_the_limit", fill(&[1 << 28])),
@@ -265,6 +302,16 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("range_of_step_zero", range(0, 1, 0)),
         ("one_hot_depth", one_hot(1 << 40)),
         ("one_hot_depth_negative", one_hot(-1)),
+        ("odd_range_of_great_steps", range(i64::MIN, i64::MAX, 1 << 62)),
+        ("reshape_to_many_dimensions", reshape(&[1; 100_000])),
+        ("expand_to_many_dimensions", with_constants("Expand", vec![list("s", &[1; 100_000])])),
+        ("fill_of_many_dimensions", fill(&[1; 100_000])),
+        ("unsqueeze_to_many_dimensions", {
+            let axes: Vec<i64> = (2..100_000).collect();
+            with_constants("Unsqueeze", vec![list("a", &axes)])
+        }),
+        ("squeeze_of_many", with_constants("Squeeze", vec![list("a", &[1; 100_000])])),
+        ("reduce_over_many", with_constants("ReduceSum", vec![list("a", &[1; 100_000])])),
         ("reshape_to_many", reshape(&[0, 1 << 40])),
         ("reshape_twice_open", reshape(&[-1, -1])),
         ("reshape_below", reshape(&[i64::MIN, 2])),

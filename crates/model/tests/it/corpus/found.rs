@@ -1,0 +1,27 @@
+//! What the fuzzers found, as they found it or made smaller by hand, each called by what was wrong.
+
+use foretell_testing::watch::File;
+use tract_onnx::pb::tensor_proto::DataType as Element;
+
+use crate::files::{encode, input, model, node};
+
+/// The files.
+pub fn files() -> Vec<File> {
+    let of_type = |operator: &str, element| {
+        let mut file = model(2, vec![node(operator, &["x", "x"], "y", vec![])], vec![]);
+        file.graph.as_mut().expect("a graph").input = vec![input("x", element, &[None, Some(2)])];
+        encode(&file)
+    };
+    let files = [
+        // tract followed the loop for ever: it has an operator of this name, whatever its domain.
+        (
+            "found_tree_with_a_loop_of_another_domain",
+            include_bytes!("found/tree_with_a_loop_of_another_domain.onnx").to_vec(),
+        ),
+        // These loaded, and failed for each batch as a bug of ours.
+        ("found_sum_of_texts", of_type("Add", Element::String)),
+        ("found_choice_of_numbers", of_type("And", Element::Double)),
+        ("found_extreme_of_texts", of_type("Max", Element::String)),
+    ];
+    files.into_iter().map(|(name, bytes)| (name.to_string(), bytes)).collect()
+}

@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| foretell_model_fuzz::load_and_run(bytes));
+fuzz_target!(|bytes: &[u8]| drop(foretell_model_fuzz::load_and_run(bytes)));

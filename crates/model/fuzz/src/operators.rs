@@ -1,5 +1,9 @@
 //! The operators that random graphs are made of, each with the attributes it may have.
 
+mod tensors;
+
+pub use self::tensors::TENSOR_OPERATORS;
+
 /// What an attribute holds.
 #[derive(Clone, Copy)]
 pub enum Kind {
@@ -15,6 +19,10 @@ pub enum Kind {
     Zeros,
     /// 0, 1, 2 and so on.
     Counting,
+    /// 1, rarely another integer.
+    One,
+    /// Integers from 1 to 3, rarely others.
+    Sizes,
     /// A float.
     Float,
     /// Floats.
@@ -25,8 +33,12 @@ pub enum Kind {
     Texts(&'static [&'static str]),
     /// A tensor.
     Tensor,
-    /// A graph.
+    /// A graph without inputs.
     Graph,
+    /// The body of a loop with one value.
+    Loop,
+    /// The body of a scan with one value and one list.
+    Scan,
 }
 
 /// An operator.
@@ -152,9 +164,9 @@ pub const OPERATORS: &[Operator] = &[
     with(
         "Conv",
         3,
-        &[("kernel_shape", Kind::Ints), ("strides", Kind::Ints), ("pads", Kind::Ints), ("group", Kind::Int)],
+        &[("kernel_shape", Kind::Sizes), ("strides", Kind::Sizes), ("pads", Kind::Ints), ("group", Kind::One)],
     ),
-    with("MaxPool", 1, &[("kernel_shape", Kind::Ints), ("strides", Kind::Ints), ("pads", Kind::Ints)]),
+    with("MaxPool", 1, &[("kernel_shape", Kind::Sizes), ("strides", Kind::Sizes), ("pads", Kind::Ints)]),
     with("BatchNormalization", 5, &[("epsilon", Kind::Float)]),
     with("LSTM", 4, &[("hidden_size", Kind::Int), ("direction", Kind::Text(&["forward", "reverse", "bidirectional"]))]),
     Operator {
@@ -163,12 +175,12 @@ pub const OPERATORS: &[Operator] = &[
         outputs: 1,
         attributes: &[("then_branch", Kind::Graph), ("else_branch", Kind::Graph)],
     },
-    Operator { name: "Loop", inputs: 3, outputs: 2, attributes: &[("body", Kind::Graph)] },
+    Operator { name: "Loop", inputs: 3, outputs: 2, attributes: &[("body", Kind::Loop)] },
     Operator {
         name: "Scan",
         inputs: 2,
         outputs: 2,
-        attributes: &[("body", Kind::Graph), ("num_scan_inputs", Kind::Int)],
+        attributes: &[("body", Kind::Scan), ("num_scan_inputs", Kind::One)],
     },
     with(
         "StringNormalizer",

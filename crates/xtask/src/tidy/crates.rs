@@ -10,7 +10,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("foretell-tensors", &[]),
     ("foretell-model", &["foretell-kernels", "foretell-tensors"]),
     ("foretell-mlflow", &["foretell-model"]),
-    ("foretell-model-fuzz", &["foretell-model", "foretell-testing"]),
+    ("foretell-model-fuzz", &["foretell-mlflow", "foretell-model", "foretell-tensors", "foretell-testing"]),
     ("foretell-udfs", &["foretell-model"]),
     ("foretell-query", &["foretell-model", "foretell-udfs"]),
     ("foretell-warehouse", &["foretell-model"]),

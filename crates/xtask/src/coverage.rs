@@ -14,7 +14,7 @@ use crate::tree::target_folder;
 const FOLDER: &str = "FORETELL_COUNTS";
 
 /// The sections of the table.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "Backend suite of onnx",
     "Zoo of ONNX exports",
     "Operator cases",
@@ -22,6 +22,7 @@ const SECTIONS: [&str; 9] = [
     "Files of LightGBM",
     "Files of CatBoost",
     "MLflow directories",
+    "Deep models",
     "Properties",
     "Hostile files",
 ];
@@ -146,7 +147,7 @@ mod tests {
         let table = read(&folder).expect("readable counts");
         let names: Vec<&str> = table.iter().map(|section| section.name.as_str()).collect();
         assert_eq!(names, [&SECTIONS[..], &["Of tomorrow"]].concat());
-        let text = show(&table[7..8]);
+        let text = show(&table[8..9]);
         assert_eq!(text, "\nProperties\n  first       1 of 2\n    indented  4\n  second      3 cases\n");
         assert_eq!(show(&table[..1]), "\nBackend suite of onnx\n  nothing was counted\n");
     }

@@ -107,6 +107,16 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_every_flavor() {
+        let read = READ.map(|(name, _)| format!("| `{name}` | yes |\n")).concat();
+        let others = CURES.map(|(name, cure)| format!("| `{name}` | {cure} |\n")).concat();
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/README.md");
+        let table =
+            format!("| flavor | read, or what to do instead |\n|---|---|\n{read}{others}| any other | {OTHER_CURE} |");
+        foretell_testing::page::check_section(&page, "flavors", &table);
+    }
+
+    #[test]
     fn other_flavors_are_named_with_a_cure() {
         let refusal = |text: &str| chosen(text).expect_err("refused").to_string();
         insta::assert_snapshot!(refusal("  python_function:\n    data: x\n  sklearn:\n    pickled_model: model.pkl\n"), @"a model of the flavor `sklearn` runs in Python only; convert the model with skl2onnx.to_onnx and log it with mlflow.onnx.log_model");

@@ -12,7 +12,7 @@ use crate::onnx;
 
 /// A format that is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(crate) enum Format {
     /// A protocol buffer; whatever is nothing else.
     Onnx,
     /// `Booster.save_model("x.json")`.

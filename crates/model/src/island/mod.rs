@@ -22,6 +22,8 @@ use crate::error::{Error, Result};
 use crate::program::{RowFailures, packed_type};
 
 pub(crate) use border::{arrow_type, data_of};
+#[cfg(test)]
+pub(crate) use choose::tract_knows;
 pub(crate) use choose::{Work, evaluator_knows, is_known, schedule};
 pub(crate) use dependence::Dependence;
 pub(crate) use evaluator::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};

@@ -214,7 +214,7 @@ pub(crate) struct Scope<'s> {
 }
 
 impl<'s> Scope<'s> {
-    fn new(opsets: &'s Opsets, outer: Option<&'s Self>) -> Self {
+    pub(super) fn new(opsets: &'s Opsets, outer: Option<&'s Self>) -> Self {
         Self { opsets, outer, facts: HashMap::new() }
     }
 
@@ -244,7 +244,7 @@ impl<'s> Scope<'s> {
         }
     }
 
-    fn lower_natively(&self, builder: &mut Builder, node: &Node) -> Result<Vec<(String, Fact)>> {
+    pub(super) fn lower_natively(&self, builder: &mut Builder, node: &Node) -> Result<Vec<(String, Fact)>> {
         let facts = match node.op_type() {
             "Scan" if node.domain().is_empty() => super::scan::scan(builder, node, self)?,
             "If" if node.domain().is_empty() => super::scan::branch(builder, node, self)?,

@@ -23,6 +23,8 @@ mod nulls;
 mod ops;
 mod opsets;
 mod scan;
+#[cfg(test)]
+mod support;
 mod tensor;
 mod tensor_graph;
 mod wire;

@@ -77,7 +77,7 @@ fn mlmodels() -> Vec<File> {
         ("odd_mlmodel_of_comments", with(&"# x\n".repeat(1 << 20))),
         ("odd_mlmodel_of_one_line", with(&format!("x: {}", "y".repeat(4 << 20)))),
         ("mlmodel_of_quotes", with(&format!("x: \"{}", "\\x41".repeat(1 << 20)))),
-        ("mlmodel_of_tabs", with(&"\t".repeat(1 << 20))),
+        ("odd_mlmodel_of_tabs", with(&"\t".repeat(1 << 20))),
         ("mlmodel_of_more_than_is_allowed", with(&" ".repeat(17 << 20))),
         ("mlmodel_file_above", "flavors: {onnx: {data: ../../etc/passwd}}".to_owned()),
         ("mlmodel_file_elsewhere", "flavors: {onnx: {data: /etc/passwd}}".to_owned()),

@@ -119,15 +119,20 @@ fn cuts_of_integer<T: Real>(value: T) -> [T; 5] {
 /// Below the least number of each category that differs from the one before.
 fn cuts_of_categories<T: Real>(words: &[u32]) -> Vec<T> {
     let mut cuts = vec![-T::ONE];
-    let mut before = false;
-    for category in 0..=words.len() * 32 {
-        let is_in = words.get(category / 32).is_some_and(|word| word >> (category % 32) & 1 == 1);
-        if is_in != before && category > 0 {
-            // The count may be rounded down, and then the next number is the least of the category.
-            let least = T::from_count(category);
-            cuts.extend([least.next_down(), least]);
+    let mut before = 0;
+    for (at, &word) in words.iter().chain(&[0]).enumerate() {
+        // A bit for each category of the word that differs from the one before it.
+        let mut changes = word ^ (word << 1 | before);
+        before = word >> 31;
+        while changes != 0 {
+            let category = at * 32 + changes.trailing_zeros() as usize;
+            changes &= changes - 1;
+            if category > 0 {
+                // The count may be rounded down, and then the next number is the least of the category.
+                let least = T::from_count(category);
+                cuts.extend([least.next_down(), least]);
+            }
         }
-        before = is_in;
     }
     cuts
 }

@@ -128,14 +128,18 @@ fn tree(dice: &mut Dice, text: &mut String, at: usize, features: usize) {
         line(text, "cat_boundaries", &list(dice, sets + 1, |dice, at| dice.nearly(at as i64)));
         line(text, "cat_threshold", &list(dice, sets, |dice, _| dice.nearly(5)));
     }
+    linear_leaves(dice, text, leaves as usize);
+    text.push_str("shrinkage=1\n\n");
+}
+
+/// Leaves with a model each, rarely.
+fn linear_leaves(dice: &mut Dice, text: &mut String, leaves: usize) {
     let is_linear = dice.is_rare();
     line(text, "is_linear", &[i32::from(is_linear)]);
     if is_linear {
-        let leaves = leaves as usize;
         line(text, "leaf_const", &list(dice, leaves, |dice, _| dice.float()));
         line(text, "num_features", &list(dice, leaves, |dice, _| dice.nearly(1)));
         line(text, "leaf_features", &list(dice, leaves, |dice, _| dice.nearly(0)));
         line(text, "leaf_coeff", &list(dice, leaves, |dice, _| dice.float()));
     }
-    text.push_str("shrinkage=1\n\n");
 }

@@ -14,6 +14,9 @@
 //! ```
 
 pub mod activation;
+pub mod dense;
+pub mod forms;
+pub mod functions;
 pub mod fused;
 pub mod linear;
 pub mod real;

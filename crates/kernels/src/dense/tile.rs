@@ -1,0 +1,149 @@
+//! Rows on their way through all layers.
+//!
+//! A tile is a few strips, each as many rows as the loops take at once; between the layers a strip has its numbers output by
+//! output. The rows that the last strip lacks are filled up. Where hardly a row is left, it goes alone.
+
+use std::ops::Range;
+
+use super::Layer;
+use super::product::PANEL;
+use super::run::{self, VECTORS_MAX};
+use crate::forms::Form;
+
+/// Numbers of a tile between two layers at most: what one layer reads and writes stays in the second-level cache.
+const NUMBERS_MAX: usize = 64 << 10;
+
+/// Strips of a tile at most. Each panel of weights is read once for all of them.
+const STRIPS_MAX: usize = 4;
+
+/// Numbers in a line of the cache. Vectors that cross lines take twice as long to read.
+const LINE: usize = 16;
+
+/// Rows of a tile at most, when a row has up to `width` numbers between two layers.
+pub(super) fn rows_max(form: Form, width: usize) -> usize {
+    let strip = run::lanes(form) * VECTORS_MAX;
+    strip * (NUMBERS_MAX / (strip * width)).clamp(1, STRIPS_MAX)
+}
+
+/// Some rows, and the memory for them.
+pub(super) struct Tile {
+    form: Form,
+    /// Numbers of a row between two layers at most.
+    width: usize,
+    rows_max: usize,
+    /// Rows of the batch that are on their way.
+    rows: Range<usize>,
+    /// What the last layer gave, strip by strip, and room for what the next one gives.
+    present: Numbers,
+    next: Numbers,
+}
+
+impl Tile {
+    /// For so many rows.
+    pub(super) fn new(form: Form, width: usize, rows: usize) -> Self {
+        let rows_max = rows_max(form, width).min(rows.next_multiple_of(run::lanes(form)));
+        let numbers = || Numbers::new(rows_max * width);
+        Self { form, width, rows_max, rows: 0..0, present: numbers(), next: numbers() }
+    }
+
+    /// Takes as many of these rows as there is room for; their number.
+    pub(super) fn begin(&mut self, columns: &[&[f32]], rows: Range<usize>) -> usize {
+        let fewest = run::lanes(self.form) / 2;
+        let count = if rows.len() < fewest { 1 } else { rows.len().min(self.rows_max) };
+        self.rows = rows.start..rows.start + count;
+        for strip in self.strips() {
+            let numbers = &mut self.present.all()[strip.first * self.width..];
+            let first = self.rows.start + strip.first;
+            for (target, column) in numbers.chunks_exact_mut(strip.padded()).zip(columns) {
+                target[..strip.rows].copy_from_slice(&column[first..first + strip.rows]);
+                target[strip.rows..].fill(0.0);
+            }
+        }
+        count
+    }
+
+    /// Puts the rows through a layer.
+    pub(super) fn advance(&mut self, layer: &Layer) {
+        match self.rows.len() {
+            1 => self.advance_row(layer),
+            _ => self.advance_strips(layer),
+        }
+        std::mem::swap(&mut self.present, &mut self.next);
+    }
+
+    fn advance_row(&mut self, layer: &Layer) {
+        let outputs = self.next.all();
+        run::row(self.form, &layer.panels, self.present.all(), outputs);
+        layer.steps.iter().for_each(|step| step.apply(self.form, 0, 1, &mut outputs[..layer.outputs()]));
+    }
+
+    fn advance_strips(&mut self, layer: &Layer) {
+        let strips = self.strips();
+        let (inputs, outputs) = (self.present.all(), self.next.all());
+        for first in (0..layer.outputs()).step_by(PANEL) {
+            for strip in strips.clone() {
+                let inputs = &inputs[strip.first * self.width..];
+                let outputs = &mut outputs[strip.first * self.width + first * strip.padded()..];
+                run::strip(self.form, &layer.panels, first / PANEL, strip.vectors, inputs, outputs);
+                let outputs = &mut outputs[..(layer.outputs() - first).min(PANEL) * strip.padded()];
+                layer.steps.iter().for_each(|step| step.apply(self.form, first, strip.padded(), outputs));
+            }
+        }
+    }
+
+    /// Writes what the last layer gave.
+    pub(super) fn finish(&mut self, outputs: &mut [&mut [f32]]) {
+        for strip in self.strips() {
+            let numbers = &self.present.all()[strip.first * self.width..];
+            let first = self.rows.start + strip.first;
+            for (source, output) in numbers.chunks_exact(strip.padded()).zip(&mut *outputs) {
+                output[first..first + strip.rows].copy_from_slice(&source[..strip.rows]);
+            }
+        }
+    }
+
+    /// The strips of the rows on their way; one of one row where that goes alone.
+    fn strips(&self) -> impl Iterator<Item = Strip> + Clone + use<> {
+        let rows = self.rows.len();
+        let lanes = if rows == 1 { 1 } else { run::lanes(self.form) };
+        let full = lanes * VECTORS_MAX;
+        (0..rows).step_by(full).map(move |first| {
+            let rows = full.min(rows - first);
+            Strip { first, rows, vectors: rows.div_ceil(lanes), lanes }
+        })
+    }
+}
+
+/// Rows that the loops take at once.
+struct Strip {
+    /// The first row, counted from that of the tile.
+    first: usize,
+    rows: usize,
+    vectors: usize,
+    lanes: usize,
+}
+
+impl Strip {
+    /// Rows with those that fill up the last vector.
+    fn padded(&self) -> usize {
+        self.vectors * self.lanes
+    }
+}
+
+/// Numbers that begin with a line of the cache.
+struct Numbers {
+    memory: Vec<f32>,
+    skipped: usize,
+}
+
+impl Numbers {
+    fn new(count: usize) -> Self {
+        let memory = vec![0.0; count + LINE];
+        let skipped = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        Self { memory, skipped }
+    }
+
+    fn all(&mut self) -> &mut [f32] {
+        &mut self.memory[self.skipped..]
+    }
+}

@@ -1,0 +1,43 @@
+//! 8 numbers in a register of AVX.
+
+use std::arch::x86_64::*;
+
+use super::Vector;
+
+/// Numbers in a register.
+#[derive(Clone, Copy)]
+pub(in crate::dense) struct Avx2(__m256);
+
+impl Vector for Avx2 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        // SAFETY: the caller may read 8 numbers and has the instruction.
+        Self(unsafe { _mm256_loadu_ps(source) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        // SAFETY: the caller may write 8 numbers and has the instruction.
+        unsafe { _mm256_storeu_ps(target, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn all(value: f32) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn plus_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+}

@@ -1,0 +1,220 @@
+//! Rows in tiles, by the instructions at hand. Whatever these are, a row's operations are the same in the same order.
+
+#[cfg(target_arch = "x86_64")]
+use super::codes::Avx512;
+use super::codes::{LookUp, OneByOne};
+use super::stages::{Scale, Stage, Stages};
+use super::{LinearModel, Rounding};
+use crate::forms::{Form, Set};
+
+/// Sums of a tile, which stay in the fastest cache.
+const TILE_SUMS: usize = 4096;
+/// Rows of a tile: enough that the memory is read in long runs.
+const TILE_ROWS_MAX: usize = 2048;
+const TILE_ROWS_MIN: usize = 64;
+
+/// Rows of a tile for so many outputs.
+pub(super) fn rows(outputs: usize) -> usize {
+    (TILE_SUMS / outputs).clamp(TILE_ROWS_MIN, TILE_ROWS_MAX)
+}
+
+/// The columns that a model reads.
+pub(super) trait Columns {
+    /// An input that is a number.
+    fn numbers(&self, input: usize) -> &[f32];
+
+    /// Adds the weights that an output has for the category of each row, from the row `start` on. `stage` is a
+    /// [`Stage::Category`].
+    fn add_category<L: LookUp>(&self, stage: usize, output: usize, start: usize, sums: &mut [f32]);
+}
+
+/// Computes the outputs of all rows with these instructions.
+pub(super) fn run<C: Columns + ?Sized>(
+    form: Form,
+    model: &LinearModel,
+    stages: &Stages,
+    columns: &C,
+    outputs: &mut [&mut [f32]],
+) {
+    let tiles = Tiles { model, stages, columns };
+    match form.set() {
+        // SAFETY: a form is only there for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx512 => unsafe { avx512(&tiles, outputs) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx2 => unsafe { avx2(&tiles, outputs) },
+        _ => tiles.run::<OneByOne>(outputs),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn avx512<C: Columns + ?Sized>(tiles: &Tiles<'_, C>, outputs: &mut [&mut [f32]]) {
+    tiles.run::<Avx512>(outputs);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<C: Columns + ?Sized>(tiles: &Tiles<'_, C>, outputs: &mut [&mut [f32]]) {
+    tiles.run::<OneByOne>(outputs);
+}
+
+struct Tiles<'a, C: Columns + ?Sized> {
+    model: &'a LinearModel,
+    stages: &'a Stages,
+    columns: &'a C,
+}
+
+/// The rows at hand.
+struct Tile<'a> {
+    start: usize,
+    rows: usize,
+    /// Sums of the block of features at hand, output by output.
+    sums: &'a mut [f32],
+    /// What an imputed column becomes.
+    buffer: &'a mut Vec<f32>,
+}
+
+impl<C: Columns + ?Sized> Tiles<'_, C> {
+    #[inline(always)]
+    fn run<L: LookUp>(&self, outputs: &mut [&mut [f32]]) {
+        let rows = outputs.first().map_or(0, |output| output.len());
+        let tile_rows = rows.min(self::rows(outputs.len()));
+        let mut sums = vec![0.0; tile_rows * outputs.len()];
+        let mut buffer = Vec::new();
+        for start in (0..rows).step_by(tile_rows.max(1)) {
+            let rows = tile_rows.min(rows - start);
+            let sums = &mut sums[..rows * outputs.len()];
+            sums.fill(0.0);
+            for (output, &intercept) in outputs.iter_mut().zip(&self.model.intercepts) {
+                output[start..start + rows].fill(intercept);
+            }
+            let mut tile = Tile { start, rows, sums, buffer: &mut buffer };
+            for (at, stage) in self.stages.list.iter().enumerate() {
+                match stage {
+                    Stage::EndBlock => tile.end_block(outputs),
+                    Stage::Category { .. } => {
+                        for (output, sums) in tile.sums.chunks_exact_mut(rows).enumerate() {
+                            self.columns.add_category::<L>(at, output, start, sums);
+                        }
+                    }
+                    numbers => self.add_numbers(&mut tile, numbers),
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_numbers(&self, tile: &mut Tile<'_>, stage: &Stage) {
+        match stage {
+            &Stage::Plain { input, feature, count } => match count {
+                4 => self.add_columns::<4, false>(tile, input, feature, &[]),
+                3 => self.add_columns::<3, false>(tile, input, feature, &[]),
+                2 => self.add_columns::<2, false>(tile, input, feature, &[]),
+                _ => self.add_columns::<1, false>(tile, input, feature, &[]),
+            },
+            Stage::Scaled { input, feature, scales } => match scales.len() {
+                4 => self.add_columns::<4, true>(tile, *input, *feature, scales),
+                3 => self.add_columns::<3, true>(tile, *input, *feature, scales),
+                2 => self.add_columns::<2, true>(tile, *input, *feature, scales),
+                _ => self.add_columns::<1, true>(tile, *input, *feature, scales),
+            },
+            Stage::Stepped { input, feature, steps } => {
+                tile.buffer.clear();
+                tile.buffer.extend_from_slice(&self.columns.numbers(*input)[tile.start..][..tile.rows]);
+                steps.iter().for_each(|step| step.apply(tile.buffer));
+                let columns = [tile.buffer.as_slice()];
+                for (output, sums) in tile.sums.chunks_exact_mut(tile.rows).enumerate() {
+                    add::<1, false>(self.model.rounding, sums, columns, self.terms(*feature, output, &[]));
+                }
+            }
+            Stage::Category { .. } | Stage::EndBlock => {}
+        }
+    }
+
+    /// Adds the products of `N` columns, the first of which is `input` and makes `feature`.
+    #[inline(always)]
+    fn add_columns<const N: usize, const SCALED: bool>(
+        &self,
+        tile: &mut Tile<'_>,
+        input: usize,
+        feature: usize,
+        scales: &[Scale],
+    ) {
+        let (start, rows) = (tile.start, tile.rows);
+        let columns: [&[f32]; N] = std::array::from_fn(|at| &self.columns.numbers(input + at)[start..start + rows]);
+        for (output, sums) in tile.sums.chunks_exact_mut(rows).enumerate() {
+            add::<N, SCALED>(self.model.rounding, sums, columns, self.terms(feature, output, scales));
+        }
+    }
+
+    /// What `N` features from this one on are multiplied with for an output.
+    #[inline(always)]
+    fn terms<const N: usize>(&self, feature: usize, output: usize, scales: &[Scale]) -> [Term; N] {
+        let mut terms = [Term::default(); N];
+        for (at, term) in terms.iter_mut().enumerate() {
+            term.weight = self.model.weights_of(feature + at)[output];
+            term.scale = scales.get(at).copied().unwrap_or_default();
+        }
+        terms
+    }
+}
+
+impl Tile<'_> {
+    #[inline(always)]
+    fn end_block(&mut self, outputs: &mut [&mut [f32]]) {
+        for (output, sums) in outputs.iter_mut().zip(self.sums.chunks_exact_mut(self.rows)) {
+            for (total, sum) in output[self.start..self.start + self.rows].iter_mut().zip(sums) {
+                *total += *sum;
+                *sum = 0.0;
+            }
+        }
+    }
+}
+
+/// What a feature is multiplied with, and what comes before.
+#[derive(Clone, Copy, Default)]
+struct Term {
+    weight: f32,
+    scale: Scale,
+}
+
+/// Adds the products of columns side by side, one column after the other.
+#[inline(always)]
+fn add<const N: usize, const SCALED: bool>(
+    rounding: Rounding,
+    sums: &mut [f32],
+    columns: [&[f32]; N],
+    terms: [Term; N],
+) {
+    match rounding {
+        Rounding::Once => add_rounded::<N, SCALED, true>(sums, columns, terms),
+        Rounding::Twice => add_rounded::<N, SCALED, false>(sums, columns, terms),
+    }
+}
+
+#[inline(always)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the products of matrices are where the reference runtime rounds once, too"
+)]
+fn add_rounded<const N: usize, const SCALED: bool, const ONCE: bool>(
+    sums: &mut [f32],
+    mut columns: [&[f32]; N],
+    terms: [Term; N],
+) {
+    for column in &mut columns {
+        *column = &column[..sums.len()];
+    }
+    for (row, sum) in sums.iter_mut().enumerate() {
+        let mut total = *sum;
+        for at in 0..N {
+            let Term { weight, scale } = terms[at];
+            let x = columns[at][row];
+            let x = if SCALED { (x - scale.offset) * scale.scale } else { x };
+            total = if ONCE { x.mul_add(weight, total) } else { total + x * weight };
+        }
+        *sum = total;
+    }
+}

@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::ops::Range;
 
 use regex::Regex;
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::{Anchored, Input, MatchKind};
 
 use super::binary::Pairing;
 use super::{Operator, exact, one};
@@ -43,11 +46,73 @@ const EXPRESSION_BYTES: usize = 16 << 20;
 const EXPRESSION_WORK: u64 = 1 << 20;
 
 /// A regular expression as RE2 reads it, in which classes such as `\w` are of ASCII only.
-pub(super) fn expression(call: &Call, pattern: &str) -> Outcome<Regex> {
+fn expression(call: &Call, pattern: &str) -> Outcome<Regex> {
     call.meter.room(EXPRESSION_BYTES, 1)?;
     call.meter.work(EXPRESSION_WORK)?;
     let built = regex::RegexBuilder::new(&ascii_classes(pattern)).size_limit(EXPRESSION_BYTES).build();
-    built.map_err(|error| Fault::invalid(format!("the expression `{pattern}` cannot be used: {error}")))
+    built.map_err(|error| unusable(pattern, &error))
+}
+
+fn unusable(pattern: &str, error: &dyn std::fmt::Display) -> Fault {
+    Fault::invalid(format!("the expression `{pattern}` cannot be used: {error}"))
+}
+
+/// An expression of which the leftmost match counts, the longest if several begin there. What matches nothing is no match.
+pub(super) struct Longest {
+    /// Finds where a match begins.
+    leftmost: Regex,
+    /// Finds where the longest that begins there ends; nothing where that is what `leftmost` finds as well.
+    longest: Option<PikeVM>,
+}
+
+impl Longest {
+    pub(super) fn new(call: &Call, pattern: &str) -> Outcome<Self> {
+        let leftmost = expression(call, pattern)?;
+        if first_is_longest(pattern) {
+            return Ok(Self { leftmost, longest: None });
+        }
+        call.meter.room(EXPRESSION_BYTES, 1)?;
+        let longest = PikeVM::builder()
+            .configure(PikeVM::config().match_kind(MatchKind::All))
+            .thompson(thompson::Config::new().nfa_size_limit(Some(EXPRESSION_BYTES)))
+            .build(&ascii_classes(pattern));
+        let longest = longest.map_err(|error| unusable(pattern, &error))?;
+        Ok(Self { leftmost, longest: Some(longest) })
+    }
+
+    /// Whether there is a match of nothing.
+    pub(super) fn matches_nothing(&self) -> bool {
+        self.leftmost.is_match("")
+    }
+
+    /// The matches of a text, one after the other.
+    pub(super) fn matches(&self, text: &str) -> Vec<Range<usize>> {
+        let mut cache = self.longest.as_ref().map(PikeVM::create_cache);
+        let mut matches = Vec::new();
+        let mut at = 0;
+        while let Some(found) = self.leftmost.find_at(text, at) {
+            let mut end = found.end();
+            if let (Some(longest), Some(cache)) = (&self.longest, &mut cache) {
+                let from_there = Input::new(text).range(found.start()..).anchored(Anchored::Yes);
+                end = longest.find_iter(cache, from_there).next().map_or(end, |longest| longest.end());
+            }
+            if end > found.start() {
+                matches.push(found.start()..end);
+                at = end;
+            } else {
+                let Some(next) = text[end..].chars().next() else { break };
+                at = end + next.len_utf8();
+            }
+        }
+        matches
+    }
+}
+
+/// Whether the match that is found first is the longest: of what repeats one part only, as often as it can.
+fn first_is_longest(pattern: &str) -> bool {
+    let counts = |letter: char| pattern.matches(letter).count();
+    let groups = pattern.matches("(?").count();
+    counts('|') == 0 && counts('*') + counts('+') + counts('{') + counts('?') - groups <= 1
 }
 
 /// The expression with the classes that are larger in Unicode written as those of ASCII.
@@ -271,5 +336,13 @@ mod tests {
     #[test]
     fn classes_are_those_of_re2() {
         assert_eq!(ascii_classes(r"^[\w.\-]{0,25}@\D$\\w"), r"^[[0-9A-Za-z_].\-]{0,25}@[^0-9]$\\w");
+    }
+
+    #[test]
+    fn an_expression_that_chooses_may_have_a_longer_match() {
+        let plain = [r"(?u)\b\w\w+\b", "[a-z]+", r"\w{2,}", "."];
+        assert!(plain.iter().all(|pattern| first_is_longest(pattern)));
+        let others = ["a|ab", "[a-z]+?", "a?(ab)?", "[?]+"];
+        assert!(!others.iter().any(|pattern| first_is_longest(pattern)));
     }
 }

@@ -1,8 +1,6 @@
 //! Tokenizer: text cut into tokens, at separators, by an expression, or into characters.
 
-use regex::Regex;
-
-use super::super::text::expression;
+use super::super::text::Longest;
 use super::super::{Operator, exact, one};
 use crate::call::Call;
 use crate::element::ElementType;
@@ -25,18 +23,20 @@ const MARKS: [&str; 2] = ["\u{2}", "\u{3}"];
 enum Cut {
     Characters,
     /// One after the other, each cuts the pieces of those before.
-    Separators(Vec<Regex>),
-    Tokens(Regex),
+    Separators(Vec<Longest>),
+    Tokens(Longest),
 }
 
 impl Cut {
     fn new(call: &Call) -> Outcome<Self> {
         match (call.maybe_texts("separators")?.unwrap_or_default(), call.maybe_text("tokenexp")?) {
             ([only], None) if only.is_empty() => Ok(Self::Characters),
-            ([], Some(tokens)) => Ok(Self::Tokens(expression(call, tokens)?)),
+            // Even the ends of lines, which an expression leaves out.
+            ([], Some(".")) => Ok(Self::Characters),
+            ([], Some(tokens)) => Ok(Self::Tokens(Longest::new(call, tokens)?)),
             ([], None) => Err(Fault::invalid("attribute `separators` or `tokenexp` is missing")),
             (separators, None) => {
-                separators.iter().map(|each| expression(call, each)).collect::<Outcome<_>>().map(Self::Separators)
+                separators.iter().map(|each| separator(call, each)).collect::<Outcome<_>>().map(Self::Separators)
             }
             (_, Some(_)) => Err(Fault::invalid("attributes `separators` and `tokenexp` exclude each other")),
         }
@@ -49,12 +49,30 @@ impl Cut {
             Self::Characters => {
                 text.char_indices().map(|(at, character)| &text[at..][..character.len_utf8()]).collect()
             }
-            Self::Tokens(tokens) => tokens.find_iter(text).map(|found| found.as_str()).filter(long_enough).collect(),
+            Self::Tokens(tokens) => {
+                tokens.matches(text).into_iter().map(|place| &text[place]).filter(long_enough).collect()
+            }
             Self::Separators(separators) => separators.iter().fold(vec![text], |pieces, separator| {
-                pieces.into_iter().flat_map(|piece| separator.split(piece)).filter(long_enough).collect()
+                pieces.into_iter().flat_map(|piece| split(piece, separator)).filter(long_enough).collect()
             }),
         }
     }
+}
+
+fn separator(call: &Call, pattern: &str) -> Outcome<Longest> {
+    let separator = Longest::new(call, pattern)?;
+    match separator.matches_nothing() {
+        true => Err(Fault::unsupported(format!("the separator `{pattern}`, which matches nothing as well"))),
+        false => Ok(separator),
+    }
+}
+
+/// The pieces of a text between separators.
+fn split<'t>(text: &'t str, separator: &Longest) -> Vec<&'t str> {
+    let places = separator.matches(text);
+    let starts = std::iter::once(0).chain(places.iter().map(|place| place.end));
+    let ends = places.iter().map(|place| place.start).chain([text.len()]);
+    starts.zip(ends).map(|(start, end)| &text[start..end]).collect()
 }
 
 fn tokenizer(call: &Call) -> Outcome<Vec<Value>> {

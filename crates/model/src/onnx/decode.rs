@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::onnx::fact::{RANK_MAX, span};
 use crate::onnx::graph::unique;
-use crate::onnx::wire;
+use crate::onnx::{sparse, wire};
 
 /// The newest file format version this reader was checked with.
 const IR_VERSION_MAX: i64 = 14;
@@ -28,7 +28,7 @@ pub(crate) fn malformed(what: impl Into<String>) -> Error {
 /// Decodes a model and checks everything that can be checked without knowing operators.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
     wire::check(bytes, limits)?;
-    let model = ModelProto::decode(bytes).map_err(|error| decode_error(bytes, &error))?;
+    let mut model = ModelProto::decode(bytes).map_err(|error| decode_error(bytes, &error))?;
     let Some(graph) = &model.graph else {
         return Err(malformed("a protocol buffer, but without a graph; export the model with its graph"));
     };
@@ -42,6 +42,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
         budget.domains.extend(domains(&function.opset_import));
         budget.nodes(&function.node, 1)?;
     }
+    sparse::make_dense(&mut model, limits)?;
     Ok(model)
 }
 

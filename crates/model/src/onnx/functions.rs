@@ -1,8 +1,8 @@
 //! Local functions: every call is replaced by the nodes of the function, before anything else looks at the graph.
 //!
 //! Values of a body get names that no file has, attributes that a body refers to get the values of the call, and a body that
-//! asks for another version of an operator set than the model keeps it. An operator that foretell has is never replaced,
-//! as in ONNX Runtime.
+//! asks for another version of an operator set than the model keeps it. Overloads are functions of different names. An
+//! operator that foretell has is never replaced, as in ONNX Runtime.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,36 +19,68 @@ use crate::limits::Limits;
 /// Bytes of a copied node that count as one part of the file.
 const PART_BYTES: u64 = 1024;
 
-/// What the messages of tract leave out of a function.
+/// What the messages of tract leave out of functions and calls.
 mod outline {
     use prost::Message;
     use tract_onnx::pb::AttributeProto;
 
     #[derive(Clone, PartialEq, Message)]
     pub(super) struct Model {
+        #[prost(message, optional, tag = "7")]
+        pub(super) graph: Option<Graph>,
         #[prost(message, repeated, tag = "25")]
         pub(super) functions: Vec<Function>,
     }
 
     #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Graph {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) node: Vec<Node>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
     pub(super) struct Function {
+        #[prost(message, repeated, tag = "7")]
+        pub(super) node: Vec<Node>,
         /// Attributes with a value for calls that give none.
         #[prost(message, repeated, tag = "11")]
         pub(super) attribute_proto: Vec<AttributeProto>,
         #[prost(string, tag = "13")]
         pub(super) overload: String,
     }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Node {
+        #[prost(message, repeated, tag = "5")]
+        pub(super) attribute: Vec<Bodies>,
+        #[prost(string, tag = "8")]
+        pub(super) overload: String,
+    }
+
+    /// The graphs in an attribute.
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Bodies {
+        #[prost(message, optional, tag = "6")]
+        pub(super) g: Option<Graph>,
+        #[prost(message, repeated, tag = "11")]
+        pub(super) graphs: Vec<Graph>,
+    }
 }
 
 /// A model without functions, from the bytes it was decoded from, and the versions its nodes ask for.
 pub(crate) fn inlined(bytes: &[u8], mut model: ModelProto, limits: &Limits) -> Result<(ModelProto, Opsets)> {
     let opsets = Opsets::new(&model);
-    let protos = std::mem::take(&mut model.functions);
-    if protos.is_empty() {
+    if model.functions.is_empty() {
         return Ok((model, opsets));
     }
+    let outline = outline::Model::decode(bytes);
+    let outline = outline.map_err(|error| malformed(format!("its functions cannot be read ({error})")))?;
+    if outline.functions.iter().any(|function| !function.overload.is_empty()) {
+        name_overloads(&mut model, &outline);
+    }
+    let protos = std::mem::take(&mut model.functions);
     let Some(graph) = model.graph.take() else { return Ok((model, opsets)) };
-    let functions = functions(bytes, &protos)?;
+    let functions = functions(&protos, outline.functions)?;
     let mark = unused_mark(&graph, &protos);
     let (calls, nodes, parts, depth) = (0, 0, 0, 0);
     let mut inliner =
@@ -71,22 +103,43 @@ fn identity(domain: &str, name: &str) -> String {
     format!("{}.{name}", plain(domain))
 }
 
-/// The functions by their identities.
-fn functions<'f>(bytes: &[u8], protos: &'f [FunctionProto]) -> Result<HashMap<String, Function<'f>>> {
-    let outline = outline::Model::decode(bytes);
-    let outline = outline.map_err(|error| malformed(format!("its functions cannot be read ({error})")))?;
-    let mut functions = HashMap::with_capacity(protos.len());
-    for (proto, outline) in protos.iter().zip(outline.functions) {
-        let identity = identity(proto.domain(), proto.name());
+/// Gives every overload of a function a name of its own, and its calls that name.
+fn name_overloads(model: &mut ModelProto, outline: &outline::Model) {
+    for (function, outline) in model.functions.iter_mut().zip(&outline.functions) {
         if !outline.overload.is_empty() {
-            return Err(malformed(format!(
-                "function `{identity}` is overloaded (`{}`); export the model without overloads",
-                outline.overload
-            )));
+            function.name = Some(overloaded(function.name(), &outline.overload));
         }
+        name_calls(&mut function.node, &outline.node);
+    }
+    if let (Some(graph), Some(outline)) = (&mut model.graph, &outline.graph) {
+        name_calls(&mut graph.node, &outline.node);
+    }
+}
+
+fn name_calls(nodes: &mut [NodeProto], outlines: &[outline::Node]) {
+    for (node, outline) in nodes.iter_mut().zip(outlines) {
+        if !outline.overload.is_empty() {
+            node.op_type = overloaded(&node.op_type, &outline.overload);
+        }
+        for (attribute, outline) in node.attribute.iter_mut().zip(&outline.attribute) {
+            let graphs = attribute.g.iter_mut().chain(&mut attribute.graphs);
+            let outlines = outline.g.iter().chain(&outline.graphs);
+            graphs.zip(outlines).for_each(|(graph, outline)| name_calls(&mut graph.node, &outline.node));
+        }
+    }
+}
+
+fn overloaded(name: &str, overload: &str) -> String {
+    format!("{name} ({overload})")
+}
+
+/// The functions by their identities.
+fn functions(protos: &[FunctionProto], outlines: Vec<outline::Function>) -> Result<HashMap<String, Function<'_>>> {
+    let mut functions = HashMap::with_capacity(protos.len());
+    for (proto, outline) in protos.iter().zip(outlines) {
         let imports = proto.opset_import.iter().map(|import| (plain(&import.domain), import.version)).collect();
         let function = Function { proto, defaults: outline.attribute_proto, imports };
-        if let Some(function) = functions.insert(identity, function) {
+        if let Some(function) = functions.insert(identity(proto.domain(), proto.name()), function) {
             let (domain, name) = (function.proto.domain(), function.proto.name());
             return Err(malformed(format!("function `{domain}.{name}` is there twice")));
         }
@@ -113,7 +166,6 @@ fn unused_mark(graph: &GraphProto, functions: &[FunctionProto]) -> String {
 fn each_name(graph: &GraphProto, look: &mut dyn FnMut(&str)) {
     graph.input.iter().chain(&graph.output).for_each(|value| look(&value.name));
     graph.initializer.iter().for_each(|tensor| look(&tensor.name));
-    graph.sparse_initializer.iter().filter_map(|tensor| tensor.values.as_ref()).for_each(|values| look(&values.name));
     graph.node.iter().for_each(|node| names_of_node(node, look));
 }
 
@@ -192,9 +244,6 @@ impl<'f> Inliner<'f> {
         }
         for tensor in &mut graph.initializer {
             tensor.name = place.value(&tensor.name);
-        }
-        for values in graph.sparse_initializer.iter_mut().filter_map(|tensor| tensor.values.as_mut()) {
-            values.name = place.value(&values.name);
         }
         graph.node = Vec::with_capacity(nodes.len());
         for node in nodes {

@@ -23,6 +23,7 @@ mod nulls;
 mod ops;
 mod opsets;
 mod scan;
+mod sparse;
 #[cfg(test)]
 mod support;
 mod tensor;

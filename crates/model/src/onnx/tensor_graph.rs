@@ -2,15 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use foretell_tensors::{Attribute, Budget, ElementType, Graph, Node, Program, Tensor, TensorType, Value};
+use foretell_tensors::{Attribute, Budget, ElementType, Graph, Node, Program, TensorType, Value};
 use tract_onnx::pb::attribute_proto::AttributeType as Kind;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorShapeProto, ValueInfoProto, tensor_shape_proto,
-    type_proto,
+    AttributeProto, GraphProto, NodeProto, TensorShapeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 
-use super::decode::{check_volume, decode, malformed};
-use super::fact::span;
+use super::decode::{decode, malformed};
 use super::functions::inlined;
 use super::graph::sorted_nodes;
 use super::opsets::Opsets;
@@ -66,10 +64,6 @@ impl GraphReader<'_> {
         let mut constants = Vec::with_capacity(graph.initializer.len());
         for tensor in &graph.initializer {
             constants.push((tensor.name.clone(), Value::from(read_island_tensor(tensor, self.limits)?)));
-        }
-        for sparse in &graph.sparse_initializer {
-            let name = sparse.values.as_ref().map_or_else(String::new, |values| values.name.clone());
-            constants.push((name, Value::from(self.sparse(sparse)?)));
         }
         let given: HashSet<&str> = constants.iter().map(|(name, _)| name.as_str()).collect();
         let inputs = graph.input.iter().map(|input| &input.name).filter(|name| !given.contains(name.as_str()));
@@ -130,43 +124,12 @@ impl GraphReader<'_> {
                 let tensor = attribute.t.as_ref().ok_or_else(|| broken("is empty"))?;
                 Attribute::Tensor(read_island_tensor(tensor, self.limits)?)
             }
-            Kind::SparseTensor => {
-                let tensor = attribute.sparse_tensor.as_ref().ok_or_else(|| broken("is empty"))?;
-                Attribute::Tensor(self.sparse(tensor)?)
-            }
             Kind::Graph => {
                 let graph = attribute.g.as_ref().ok_or_else(|| broken("is empty"))?;
                 Attribute::Graph(Box::new(self.graph(graph, visible)?))
             }
             _ => return Ok(None),
         }))
-    }
-
-    /// A sparse tensor with its zeros.
-    fn sparse(&self, sparse: &SparseTensorProto) -> Result<Tensor> {
-        let broken = || malformed("a sparse tensor whose values and positions do not fit");
-        let (Some(values), Some(indices)) = (&sparse.values, &sparse.indices) else { return Err(broken()) };
-        let shape = check_volume(&values.name, &sparse.dims, self.limits)?;
-        // Zeros cost the file nothing.
-        Limits::check("elements of a sparse tensor", "columns", span(&shape), self.limits.columns)?;
-        let values = read_island_tensor(values, self.limits)?;
-        let indices = read_island_tensor(indices, self.limits)?;
-        let positions = indices.values::<i64>().ok_or_else(broken)?;
-        let flat: Vec<i64> = match *indices.shape() {
-            [_] => positions.to_vec(),
-            [_, rank] if rank == shape.len() && rank > 0 => positions
-                .chunks_exact(rank)
-                .map(|place| {
-                    place
-                        .iter()
-                        .zip(&shape)
-                        .fold(0, |at: i64, (&index, &extent)| at.saturating_mul(extent as i64).saturating_add(index))
-                })
-                .collect(),
-            _ => return Err(broken()),
-        };
-        let dense = foretell_tensors::dense(&shape, &values, &flat);
-        dense.map_err(|fault| malformed(format!("a sparse tensor: {fault}")))
     }
 }
 
@@ -187,9 +150,8 @@ fn kind(attribute: &AttributeProto) -> Kind {
 
 /// Every name that a graph gives a value.
 fn names(graph: &GraphProto) -> HashSet<&str> {
-    let sparse = graph.sparse_initializer.iter().filter_map(|tensor| tensor.values.as_ref());
     let inputs = graph.input.iter().map(|input| input.name.as_str());
-    let constants = graph.initializer.iter().chain(sparse).map(|tensor| tensor.name.as_str());
+    let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str());
     let written = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
     inputs.chain(constants).chain(written).collect()
 }

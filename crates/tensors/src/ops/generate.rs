@@ -27,9 +27,6 @@ fn constant(call: &Call) -> Outcome<Vec<Value>> {
     if let Some(tensor) = call.maybe_tensor_attribute("value")? {
         return one(tensor.clone());
     }
-    if let Some(tensor) = call.maybe_tensor_attribute("sparse_value")? {
-        return one(tensor.clone());
-    }
     if let Some(value) = call.maybe_float("value_float")? {
         return one(Tensor::scalar(value));
     }

@@ -25,8 +25,12 @@ const NATIVE_WEIGHTS_MAX: i64 = 8_192;
 const MISTREATED: &[Mistreated] = &[
     // Shifts by as much as the width, or by less than nothing, end it.
     Mistreated { op_type: "BitShift", attribute: "", value: "" },
+    // A number beyond the integers becomes the largest of them.
+    Mistreated { op_type: "CastLike", attribute: "", value: "" },
     // A factor of `alpha` is left out.
     Mistreated { op_type: "Celu", attribute: "", value: "" },
+    // A place counted from the end is none.
+    Mistreated { op_type: "GatherND", attribute: "", value: "" },
     // The results of the steps come in the wrong order.
     Mistreated { op_type: "GRU", attribute: "direction", value: "reverse" },
     Mistreated { op_type: "LSTM", attribute: "direction", value: "reverse" },
@@ -35,6 +39,8 @@ const MISTREATED: &[Mistreated] = &[
     Mistreated { op_type: "SpaceToDepth", attribute: "mode", value: "CRD" },
     // The logarithm of a share that is too small for a number, instead of a number.
     Mistreated { op_type: "LogSoftmax", attribute: "", value: "" },
+    // A sum of tiny numbers has no reciprocal.
+    Mistreated { op_type: "LpNormalization", attribute: "", value: "" },
     // A constant is put where the edge belongs.
     Mistreated { op_type: "Pad", attribute: "mode", value: "edge" },
     // `alpha` is not read.
@@ -306,6 +312,10 @@ fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashM
         let heavy = factors.filter_map(|name| weights.get(name.as_str())).any(|&size| size > NATIVE_WEIGHTS_MAX);
         return (computed == 2 || heavy).then_some(Side::Tract);
     }
+    if op_type == "Gather" && picks_inside(node, values) {
+        // A position that does not exist is an error; tract reads what belongs to another place.
+        return Some(Side::Native);
+    }
     if op_type == "Gather"
         && node.input.first().and_then(|name| weights.get(name.as_str())).is_some_and(|&size| size > NATIVE_WEIGHTS_MAX)
     {
@@ -318,6 +328,12 @@ fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashM
         _ if tract_knows(op_type) => Some(Side::Tract),
         _ => Some(Side::Native),
     }
+}
+
+/// Whether the positions of a Gather depend on the row, and are along another axis than the first.
+fn picks_inside(node: &NodeProto, values: &HashMap<&str, (usize, Side)>) -> bool {
+    let is_inner = node.attribute.iter().any(|attribute| attribute.name == "axis" && attribute.i != 0);
+    is_inner && node.input.get(1).is_some_and(|positions| values.contains_key(positions.as_str()))
 }
 
 #[cfg(test)]
@@ -372,6 +388,16 @@ mod tests {
         ]);
         let work = schedule(&graph, &[0, 1, 2, 3], &HashSet::new());
         assert_eq!(work, [Work::Tract(vec![0]), Work::Native(1), Work::Native(2), Work::Tract(vec![3])]);
+    }
+
+    #[test]
+    fn tract_looks_up_rows_of_a_table_and_nothing_inside_of_them() {
+        let axis = |axis: i64| AttributeProto { name: "axis".to_string(), i: axis, ..AttributeProto::default() };
+        let looked_up = |attribute| NodeProto { attribute, ..node("Gather", &["large", "x"], "a") };
+        let work = |attribute| schedule(&graph(vec![looked_up(attribute)]), &[0], &HashSet::new());
+        assert_eq!(work(vec![]), [Work::Tract(vec![0])]);
+        assert_eq!(work(vec![axis(0)]), [Work::Tract(vec![0])]);
+        assert_eq!(work(vec![axis(1)]), [Work::Native(0)]);
     }
 
     #[test]

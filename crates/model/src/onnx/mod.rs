@@ -7,6 +7,7 @@
 
 mod builder;
 mod decode;
+mod defaults;
 mod external;
 mod fact;
 mod functions;
@@ -60,7 +61,10 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     // The converters of LightGBM and XGBoost, and CatBoost; all train with missing values and find a branch for them.
     let knowing = ["onnxmltools", CATBOOST];
     let producer_knows_missing = knowing.iter().any(|name| model.producer_name.eq_ignore_ascii_case(name));
-    let (model, opsets) = functions::inlined(bytes, model, limits)?;
+    let (mut model, opsets) = functions::inlined(bytes, model, limits)?;
+    if let Some(graph) = &mut model.graph {
+        defaults::write_out(graph, &opsets);
+    }
     let new_builder = || {
         let mut builder = Builder::new(limits);
         (builder.map_inputs, builder.producer_knows_missing) = (map_inputs.clone(), producer_knows_missing);

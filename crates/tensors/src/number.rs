@@ -10,6 +10,10 @@ pub(crate) trait Number: Element + Copy + PartialOrd {
     const LOWEST: Self;
     /// What no number is above.
     const HIGHEST: Self;
+    /// The least finite number.
+    const FINITE_MIN: Self;
+    /// The greatest finite number.
+    const FINITE_MAX: Self;
     const IS_FLOAT: bool;
 
     fn plus(self, other: Self) -> Self;
@@ -51,6 +55,8 @@ macro_rules! integer {
             const ONE: Self = 1;
             const LOWEST: Self = <$native>::MIN;
             const HIGHEST: Self = <$native>::MAX;
+            const FINITE_MIN: Self = <$native>::MIN;
+            const FINITE_MAX: Self = <$native>::MAX;
             const IS_FLOAT: bool = false;
 
             #[inline]
@@ -131,6 +137,8 @@ macro_rules! float {
             const ONE: Self = 1.0;
             const LOWEST: Self = <$native>::NEG_INFINITY;
             const HIGHEST: Self = <$native>::INFINITY;
+            const FINITE_MIN: Self = <$native>::MIN;
+            const FINITE_MAX: Self = <$native>::MAX;
             const IS_FLOAT: bool = true;
 
             #[inline]

@@ -290,6 +290,7 @@ fn mean(call: &Call) -> Outcome<Vec<Value>> {
     gather(call, Gathering::Mean)
 }
 
+/// Without a bound it is the type's own, which is finite.
 pub(super) fn clip(call: &Call) -> Outcome<Vec<Value>> {
     fn compute<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
         let bound = |index: usize, name: &str, default: T| -> Outcome<T> {
@@ -302,7 +303,7 @@ pub(super) fn clip(call: &Call) -> Outcome<Vec<Value>> {
                 other => Err(Fault::invalid(format!("a bound of {} numbers", other.len()))),
             }
         };
-        let (low, high) = (bound(1, "min", T::LOWEST)?, bound(2, "max", T::HIGHEST)?);
+        let (low, high) = (bound(1, "min", T::FINITE_MIN)?, bound(2, "max", T::FINITE_MAX)?);
         let clipped = |value: T| {
             let raised = if value < low { low } else { value };
             if raised > high { high } else { raised }

@@ -253,7 +253,8 @@ fn lp_normalization(call: &Call) -> Outcome<Vec<Value>> {
                 let line = (0..extent).map(|at| values[place(at)].to_f64());
                 let norm = match power {
                     1 => line.map(f64::abs).sum::<f64>(),
-                    _ => line.map(|value| value * value).sum::<f64>().sqrt(),
+                    // The squares of tiny numbers are nothing in their own precision.
+                    _ => T::from_f64(line.map(|value| value * value).sum::<f64>()).to_f64().sqrt(),
                 };
                 for at in 0..extent {
                     let value = values[place(at)].to_f64();

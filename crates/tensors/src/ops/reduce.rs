@@ -53,12 +53,17 @@ impl Reduction {
             Self::Min => values
                 .fold(None, |best: Option<T>, value| Some(best.map_or(value, |best| best.lesser(value))))
                 .unwrap_or(T::HIGHEST),
-            Self::L2 | Self::LogSum | Self::LogSumExp => T::from_f64(self.of_floats(values.map(Number::to_f64))),
+            // As in ONNX Runtime, an exponential is an integer as well.
+            Self::LogSumExp if !T::IS_FLOAT => {
+                T::from_f64(log_sum_exp(values.map(Number::to_f64), |number| number.exp().trunc()))
+            }
+            Self::L2 | Self::LogSum | Self::LogSumExp | Self::SumSquare => {
+                T::from_f64(self.of_floats(values.map(Number::to_f64)))
+            }
             _ if T::IS_FLOAT => T::from_f64(self.of_floats(values.map(Number::to_f64))),
             Self::Sum => values.fold(T::ZERO, T::plus),
             Self::Prod => values.fold(T::ONE, T::times),
             Self::L1 => values.fold(T::ZERO, |sum, value| sum.plus(value.absolute())),
-            Self::SumSquare => values.fold(T::ZERO, |sum, value| sum.plus(value.times(value))),
             Self::Mean => {
                 let count = T::from_f64(values.clone().count() as f64);
                 values.fold(T::ZERO, T::plus).over(count).unwrap_or(T::ZERO)
@@ -78,17 +83,19 @@ impl Reduction {
             Self::L2 => values.fold(0.0, |sum, value| sum + value * value).sqrt(),
             Self::SumSquare => values.fold(0.0, |sum, value| sum + value * value),
             Self::LogSum => values.fold(0.0, |sum, value| sum + value).ln(),
-            Self::LogSumExp => {
-                let greatest = values.clone().fold(f64::NEG_INFINITY, Number::greater);
-                if !greatest.is_finite() {
-                    return greatest;
-                }
-                values.fold(0.0, |sum, value| sum + (value - greatest).exp()).ln() + greatest
-            }
+            Self::LogSumExp => log_sum_exp(values, f64::exp),
             Self::Max => values.fold(f64::NEG_INFINITY, Number::greater),
             Self::Min => values.fold(f64::INFINITY, Number::lesser),
         }
     }
+}
+
+fn log_sum_exp(values: impl Iterator<Item = f64> + Clone, exp: fn(f64) -> f64) -> f64 {
+    let greatest = values.clone().fold(f64::NEG_INFINITY, Number::greater);
+    if !greatest.is_finite() {
+        return greatest;
+    }
+    values.fold(0.0, |sum, value| sum + exp(value - greatest)).ln() + greatest
 }
 
 /// The axes to reduce; `None` leaves the input as it is.

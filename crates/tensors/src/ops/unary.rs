@@ -161,7 +161,9 @@ fn celu(call: &Call) -> Outcome<Vec<Value>> {
     let alpha = call.float("alpha", 1.0)?;
     reals!(call, x => {
         let alpha = alpha as R;
-        x.max(0.0) + (alpha * (x / alpha).exp_m1()).min(0.0)
+        // What is not a number stays so.
+        let straight = if x > 0.0 || x.is_nan() { x } else { 0.0 };
+        straight + (alpha * (x / alpha).exp_m1()).min(0.0)
     })
 }
 

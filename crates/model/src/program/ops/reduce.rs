@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType};
-use arrow::datatypes::Int64Type;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, UInt64Type};
 
 use super::columns::{Number, all_values, column, for_number, for_wide};
 use super::{ReduceOp, wrong_count, wrong_type};
@@ -11,11 +12,33 @@ use crate::error::Result;
 
 pub(super) fn run(op: ReduceOp, inputs: &[ArrayRef]) -> Result<ArrayRef> {
     let first = inputs.first().ok_or_else(|| wrong_count(1, 0))?;
+    if first.data_type().is_integer() && matches!(op, ReduceOp::L2 | ReduceOp::SumSquare | ReduceOp::LogSumExp) {
+        return in_doubles(op, inputs, first.data_type());
+    }
     for_wide!(
         first.data_type(),
         T => Ok(column::<T>(reduce(op, &all_values::<T>(inputs)?))),
         _ => Err(wrong_type(&format!("{op:?}"), first.data_type()))
     )
+}
+
+/// A reduction of integers whose squares or exponentials are none of their type: the result becomes one, the largest if it is
+/// beyond that, as in ONNX Runtime.
+fn in_doubles(op: ReduceOp, inputs: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef> {
+    let doubles = inputs.iter().map(|column| cast(column, &DataType::Float64)).collect::<Result<Vec<_>, _>>()?;
+    let doubles = all_values::<Float64Type>(&doubles)?;
+    let reduced = match op {
+        // An exponential is an integer as well.
+        ReduceOp::LogSumExp => log_sum_exp(&doubles, |number| number.exp().trunc()),
+        op => reduce(op, &doubles),
+    };
+    let reduced = reduced.into_iter();
+    Ok(match data_type {
+        DataType::Int32 => column::<Int32Type>(reduced.map(|value| value as i32).collect()),
+        DataType::Int64 => column::<Int64Type>(reduced.map(|value| value as i64).collect()),
+        DataType::UInt64 => column::<UInt64Type>(reduced.map(|value| value as u64).collect()),
+        other => return Err(wrong_type(&format!("{op:?}"), other)),
+    })
 }
 
 fn reduce<N: Number>(op: ReduceOp, columns: &[&[N]]) -> Vec<N> {
@@ -30,7 +53,7 @@ fn reduce<N: Number>(op: ReduceOp, columns: &[&[N]]) -> Vec<N> {
         ReduceOp::L2 => map(sum(columns, |x| x.times(x)), |sum| through_double(sum, f64::sqrt)),
         ReduceOp::SumSquare => sum(columns, |x| x.times(x)),
         ReduceOp::LogSum => map(sum(columns, |x| x), N::logarithm),
-        ReduceOp::LogSumExp => log_sum_exp(columns),
+        ReduceOp::LogSumExp => log_sum_exp(columns, N::exponential),
     }
 }
 
@@ -69,13 +92,13 @@ fn through_double<N: Number>(value: N, function: fn(f64) -> f64) -> N {
 }
 
 /// `ln(sum(exp(x)))`, with the largest value taken out so that nothing overflows.
-fn log_sum_exp<N: Number>(columns: &[&[N]]) -> Vec<N> {
+fn log_sum_exp<N: Number>(columns: &[&[N]], exponential: impl Fn(N) -> N) -> Vec<N> {
     let shift =
         map(extreme(columns, |x, best| x > best), |x| if x.convert::<f64>().is_infinite() { N::ZERO } else { x });
     let mut sums = vec![N::ZERO; shift.len()];
     for column in columns {
         for ((sum, &shift), &value) in sums.iter_mut().zip(&shift).zip(*column) {
-            *sum = sum.plus(value.minus(shift).exponential());
+            *sum = sum.plus(exponential(value.minus(shift)));
         }
     }
     sums.iter().zip(&shift).map(|(sum, &shift)| sum.logarithm().plus(shift)).collect()

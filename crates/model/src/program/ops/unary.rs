@@ -60,9 +60,9 @@ where
     }
 }
 
-/// `ln(1 + exp(x))`, computed so that it does not overflow.
-fn softplus<T: Real>(x: T) -> T {
-    if x > T::ZERO { x + ((-x).exp() + T::ONE).ln() } else { (x.exp() + T::ONE).ln() }
+/// `ln(1 + exp(x))`, computed so that it does not overflow, and is not nothing where the exponential is small.
+fn softplus<T: Real + FloatFunctions>(x: T) -> T {
+    if x > T::ZERO { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }
 }
 
 /// What the kernels do not need of floating point numbers.

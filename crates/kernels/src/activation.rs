@@ -39,10 +39,8 @@ pub fn softmax<T: Real>(columns: &mut [&mut [T]]) {
     let largest = row_maximum(columns);
     let mut sum = vec![T::ZERO; largest.len()];
     for column in columns.iter_mut() {
-        for ((value, &largest), sum) in column.iter_mut().zip(&largest).zip(&mut sum) {
-            *value = (*value - largest).exp();
-            *sum += *value;
-        }
+        exp_of_difference(column, &largest);
+        sum.iter_mut().zip(column.iter()).for_each(|(sum, &value)| *sum += value);
     }
     divide(columns, &sum);
 }
@@ -55,13 +53,16 @@ pub fn softmax_wide(columns: &mut [&mut [f32]]) {
     let largest = row_maximum(columns);
     let mut sum = vec![0.0; largest.len()];
     for column in columns.iter_mut() {
-        for ((value, &largest), sum) in column.iter_mut().zip(&largest).zip(&mut sum) {
-            *value = (*value - largest).exp();
-            *sum += f64::from(*value);
-        }
+        exp_of_difference(column, &largest);
+        sum.iter_mut().zip(column.iter()).for_each(|(sum, &value)| *sum += f64::from(value));
     }
     let sum: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
     divide(columns, &sum);
+}
+
+fn exp_of_difference<T: Real>(column: &mut [T], largest: &[T]) {
+    column.iter_mut().zip(largest).for_each(|(value, &largest)| *value = *value - largest);
+    T::exp_each(column);
 }
 
 /// SOFTMAX_ZERO: as [`softmax`], but a value within 1e-7 of zero stays (nearly) zero and does not count.

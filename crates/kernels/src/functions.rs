@@ -32,6 +32,11 @@ pub enum Function {
     Exp,
     /// The error function.
     Erf,
+    /// `1 / (1 + exp(-x))`, computed from the absolute value: small answers are what is left of one. So ONNX Runtime computes
+    /// the post transform LOGISTIC.
+    Logistic,
+    /// `1 / (1 + exp(-x))` as it stands, which is what XGBoost computes.
+    PlainLogistic,
 }
 
 impl Function {
@@ -78,6 +83,8 @@ fn each(function: Function, values: &mut [f32]) {
         Function::Softplus => map(values, softplus),
         Function::Exp => map(values, exp),
         Function::Erf => map(values, erf),
+        Function::Logistic => map(values, logistic),
+        Function::PlainLogistic => map(values, |x| 1.0 / (1.0 + exp(-x))),
     }
 }
 
@@ -96,6 +103,12 @@ fn sigmoid(x: f32) -> f32 {
     let power = exp(-x.abs());
     let share = if x < 0.0 { power } else { 1.0 };
     share / (1.0 + power)
+}
+
+#[inline(always)]
+fn logistic(x: f32) -> f32 {
+    let upper = 1.0 / (1.0 + exp(-x.abs()));
+    if x < 0.0 { 1.0 - upper } else { upper }
 }
 
 #[inline(always)]
@@ -223,6 +236,7 @@ mod tests {
             Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Function::Exp => x.exp(),
             Function::Erf => libm::erf(x),
+            Function::Logistic | Function::PlainLogistic => 1.0 / (1.0 + (-x).exp()),
         }
     }
 
@@ -270,6 +284,33 @@ mod tests {
                         .all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
                     assert!(same, "{function:?} with {form}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn logistic_functions_are_those_of_single_precision() {
+        for function in [Function::Logistic, Function::PlainLogistic] {
+            let inputs = numbers();
+            let mut answers = inputs.clone();
+            function.apply(&mut answers);
+            for (&x, &got) in inputs.iter().zip(&answers) {
+                let expected = match function {
+                    Function::Logistic => crate::activation::logistic(x),
+                    _ => crate::activation::plain_logistic(x),
+                };
+                // What is left of one is a multiple of its last place.
+                let absolute = if function == Function::Logistic { f32::EPSILON } else { 1e-44 };
+                let close = (got - expected).abs() <= 4.0 * f32::EPSILON * expected + absolute;
+                assert!(close, "{function:?} of {x}: {got} instead of {expected}");
+            }
+            for form in Form::all() {
+                let mut others = inputs[3..].to_vec();
+                function.apply_with(form, &mut others);
+                assert!(
+                    others.iter().zip(&answers[3..]).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "{function:?}, {form}"
+                );
             }
         }
     }

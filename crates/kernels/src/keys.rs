@@ -153,9 +153,15 @@ impl TextTable {
         self.words.bytes() + self.texts.len() + size_of::<usize>() * self.starts.len()
     }
 
+    /// Number of keys that the table was made of.
+    pub fn keys(&self) -> usize {
+        self.words.keys()
+    }
+
     #[inline(always)]
     fn place(&self, word: u128, text: &[u8]) -> usize {
-        self.words.place(word, |position| text.len() <= SHORT_MAX || self.long_key(position, text.len()) == Some(text))
+        let is_meant = |position| self.long_key(position, text.len()).is_some_and(|key| have_same_middle(key, text));
+        self.words.place(word, |position| text.len() <= SHORT_MAX || is_meant(position))
     }
 
     /// The long key at a position.
@@ -192,6 +198,16 @@ fn ends(text: &[u8]) -> u128 {
     let first = text.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     let last = text.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     u128::from(text.len() as u32) | u128::from(first) << 32 | u128::from(last) << 64
+}
+
+/// Whether two long texts of the same [`ends`] are equal. What is between these ends is mostly a few bytes.
+#[inline(always)]
+fn have_same_middle(a: &[u8], b: &[u8]) -> bool {
+    const FEW_MAX: usize = 20;
+    match (a.len(), a.get(4..12), b.get(4..12)) {
+        (..=FEW_MAX, Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
 }
 
 /// Whether two of the long keys cannot be told apart by their [`ends`]; the same key again can.

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
 
+use crate::functions::Function;
 use crate::trees::lanes::Lanes;
 
 /// `f32` or `f64`.
@@ -41,6 +42,8 @@ pub trait Real:
 
     /// `e` to the power of `self`.
     fn exp(self) -> Self;
+    /// Replaces each number by `e` to its power; the same bits wherever a number stands.
+    fn exp_each(values: &mut [Self]);
     /// Natural logarithm.
     fn ln(self) -> Self;
     /// Square root.
@@ -68,7 +71,7 @@ mod sealed {
 }
 
 macro_rules! real {
-    ($type:ident, $erf:path) => {
+    ($type:ident, $erf:path, $exp_each:expr) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -78,6 +81,10 @@ macro_rules! real {
 
             fn exp(self) -> Self {
                 $type::exp(self)
+            }
+
+            fn exp_each(values: &mut [Self]) {
+                $exp_each(values);
             }
 
             fn ln(self) -> Self {
@@ -121,8 +128,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::erff);
-real!(f64, libm::erf);
+real!(f32, libm::erff, |values| Function::Exp.apply(values));
+real!(f64, libm::erf, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp()));
 
 #[cfg(test)]
 mod tests {

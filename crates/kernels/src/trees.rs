@@ -158,6 +158,16 @@ pub struct TreeParts<T> {
     pub aggregate: Aggregate,
 }
 
+impl<T> TreeParts<T> {
+    fn bytes(&self) -> usize {
+        size_of_val(&self.nodes[..])
+            + size_of_val(&self.roots[..])
+            + size_of_val(&self.leaf_weights[..])
+            + size_of_val(&self.members[..])
+            + size_of_val(&self.category_bits[..])
+    }
+}
+
 /// Trees over feature columns that were found to be sound; the answer before any post transform.
 #[derive(Debug, Clone)]
 pub struct TreeEnsemble<T: Real = f32> {
@@ -214,6 +224,11 @@ impl<T: Real> TreeEnsemble<T> {
             }
         }
         used
+    }
+
+    /// Bytes of memory that the ensemble occupies, with the form in which rows go through it.
+    pub fn bytes(&self) -> usize {
+        self.parts.bytes() + self.engine().map_or(0, Engine::bytes)
     }
 
     /// How the ensemble is evaluated on this processor, and why.

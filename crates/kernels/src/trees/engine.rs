@@ -57,6 +57,11 @@ impl<T: Real> Engine<T> {
         Some(engine)
     }
 
+    /// Bytes of memory that the questions, the steps and the weights occupy; thresholds of features are few beside them.
+    pub(super) fn bytes(&self) -> usize {
+        self.plan.program.bytes() + self.steps.bytes() + self.weights.bytes() + size_of_val(&self.leaf_nodes[..])
+    }
+
     /// The number of rows from which on a block costs less than rows one by one. Costs are measured, in tenths of a nanosecond.
     fn break_even(&self, nodes_of_trees: impl Iterator<Item = usize>) -> usize {
         const STEP_COST: usize = 30;

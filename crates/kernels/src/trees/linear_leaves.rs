@@ -63,6 +63,11 @@ impl<T: Real> LinearLeaves<T> {
         &self.trees
     }
 
+    /// Bytes of memory that the trees and their lines occupy.
+    pub fn bytes(&self) -> usize {
+        self.trees.bytes() + size_of_val(&self.lines[..]) + size_of_val(&self.terms[..])
+    }
+
     /// Computes every output column from the feature columns.
     ///
     /// # Panics

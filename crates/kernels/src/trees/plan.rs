@@ -48,6 +48,14 @@ pub(super) struct Program {
 }
 
 impl Program {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.trees[..])
+            + size_of_val(&self.asks[..])
+            + size_of_val(&self.divides[..])
+            + size_of_val(&self.sets[..])
+            + size_of_val(&self.exits[..])
+    }
+
     /// From the codes of one column to those of the next one: a line of the cache more than rows, since a power of two would
     /// send the same row of all columns to the same few places of the fastest cache.
     pub(super) fn stride(&self) -> usize {

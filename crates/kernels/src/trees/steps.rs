@@ -66,6 +66,13 @@ pub(super) struct Keys<'a, K> {
 }
 
 impl<T: Real> Steps<T> {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.steps[..])
+            + size_of_val(&self.leaves[..])
+            + size_of_val(&self.set_of[..])
+            + size_of_val(&self.sets[..])
+    }
+
     /// The steps of these trees, and where each of the trees' nodes went; `None` when there are too many.
     pub(super) fn of(trees: &[Tree<T>]) -> Option<(Self, Vec<Vec<u32>>)> {
         let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();

@@ -67,6 +67,21 @@ pub(super) enum Weights<T> {
     Listed,
 }
 
+impl<T> Weights<T> {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::One { outputs, weights, packed, places, .. } => {
+                size_of_val(&outputs[..])
+                    + size_of_val(&weights[..])
+                    + size_of_val(&packed[..])
+                    + size_of_val(&places[..])
+            }
+            Self::Vectors { weights, .. } => size_of_val(&weights[..]),
+            Self::Listed => 0,
+        }
+    }
+}
+
 /// The sums of the rows of a block.
 #[derive(Debug)]
 pub(super) struct Sums<'a, T> {

@@ -149,7 +149,17 @@ fn format_rows(batch: &RecordBatch, rows: &mut Vec<Vec<String>>) -> Result<(), d
         });
         rows.push(cells.collect());
     }
+    rows.iter_mut().filter(|row| depends_on_machine(row)).for_each(|row| row[2] = "(this machine's)".to_owned());
     Ok(())
+}
+
+/// A row of `DESCRIBE MODEL` whose value differs from processor to processor.
+fn depends_on_machine(row: &[String]) -> bool {
+    match row {
+        [part, name, _, _] if part == "fact" => name == "memory_bytes" || name == "load_ms",
+        [part, _, _, _] => part == "kernel",
+        _ => false,
+    }
 }
 
 fn rounded(number: f64) -> String {

@@ -69,6 +69,8 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
         ("resolved", named.details.resolved.clone().unwrap_or_default()),
         ("sha256", signature.sha256.clone()),
         ("bytes", signature.file_bytes.to_string()),
+        ("memory_bytes", model.bytes().map(|bytes| bytes.to_string()).unwrap_or_default()),
+        ("load_ms", format!("{:.3}", model.load_time().as_secs_f64() * 1e3)),
     ];
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         rows.push("fact", name, value, None);
@@ -76,6 +78,11 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
     for line in model.describe() {
         let times = if line.steps == 1 { String::new() } else { format!(" x {}", line.steps) };
         rows.push("step", line.kernel, &format!("{}{times}, from node {}", line.backend, line.node), None);
+    }
+    for line in model.describe() {
+        if let Some(choice) = &line.choice {
+            rows.push("kernel", line.kernel, choice, None);
+        }
     }
     rows.into_batch()
 }

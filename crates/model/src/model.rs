@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use sha2::{Digest, Sha256};
 
-use crate::border::{answer_array, expand, import, probabilities_array, probabilities_type, raw_array, struct_array};
+use crate::border::{
+    Spelling, answer_array, expand, import, probabilities_array, probabilities_type, raw_array, struct_array,
+};
 use crate::error::{Error, Result};
 use crate::format;
 use crate::interface::{Answers, OutputColumns};
@@ -71,6 +74,8 @@ pub enum OnRefusedRow {
 pub struct PlanLine {
     /// What is computed, such as `Trees` or `OneHot`.
     pub kernel: &'static str,
+    /// How the first of them is computed on this processor, where there was a choice.
+    pub choice: Option<String>,
     /// `native`, `tract` or `tensors`.
     pub backend: &'static str,
     /// Number of steps of this kind.
@@ -85,8 +90,13 @@ pub struct Model {
     signature: Signature,
     program: Program,
     answers: Answers,
+    /// How the program reads the column of each feature.
+    spellings: Vec<Spelling>,
     /// Plans by the set of answers asked for.
     plans: [OnceLock<Plan>; 8],
+    /// Types of the answers, in the order of [`Answer::ALL`].
+    types: [OnceLock<DataType>; 3],
+    load_time: Duration,
 }
 
 impl Model {
@@ -95,6 +105,7 @@ impl Model {
     /// # Errors
     /// When the bytes are no model, the model needs something that foretell does not have, or it exceeds the limits.
     pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
+        let start = Instant::now();
         let reading = format::read(bytes, options)?;
         let mut signature = reading.interface.signature;
         signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -107,10 +118,13 @@ impl Model {
         let program = passes::optimise(reading.program, &wanted, &options.passes);
         let bytes_max = Plan::new(&program, &wanted).bytes_max();
         Limits::check("bytes of columns in one batch", "run_bytes", bytes_max, options.limits.run_bytes)?;
-        let mut model = Self { signature, program, answers, plans: Default::default() };
+        let spellings = spellings(&program, &wanted);
+        let (plans, types, load_time) = Default::default();
+        let mut model = Self { signature, program, answers, spellings, plans, types, load_time };
         if let Some(features) = &options.features {
             model.declare(features)?;
         }
+        model.load_time = start.elapsed();
         Ok(model)
     }
 
@@ -144,6 +158,21 @@ impl Model {
     /// # Errors
     /// [`Error::Arguments`] when the model has no such answer.
     pub fn answer_type(&self, answer: Answer) -> Result<DataType> {
+        self.known_type(answer).cloned()
+    }
+
+    fn known_type(&self, answer: Answer) -> Result<&DataType> {
+        let known = &self.types[answer as usize];
+        match known.get() {
+            Some(data_type) => Ok(data_type),
+            None => {
+                let data_type = self.find_type(answer)?;
+                Ok(known.get_or_init(|| data_type))
+            }
+        }
+    }
+
+    fn find_type(&self, answer: Answer) -> Result<DataType> {
         match answer {
             Answer::Prediction => Ok(self.signature.prediction.clone()),
             Answer::Probabilities => match (&self.signature.classes, self.signature.has_probabilities) {
@@ -172,23 +201,21 @@ impl Model {
         answers: &[Answer],
         refused: OnRefusedRow,
     ) -> Result<Vec<ArrayRef>> {
-        let types: Vec<DataType> = answers.iter().map(|&answer| self.answer_type(answer)).collect::<Result<_>>()?;
+        let types: Vec<&DataType> = answers.iter().map(|&answer| self.known_type(answer)).collect::<Result<_>>()?;
         let (inputs, mut mask) = self.import(features, rows, refused)?;
-        let key = answers.iter().fold(0_usize, |key, answer| key | 1 << *answer as usize);
-        let asked: Vec<Answer> = Answer::ALL.into_iter().filter(|answer| key >> *answer as usize & 1 == 1).collect();
-        let wanted = wanted_columns(&self.answers, &asked);
-        let plan = self.plans[key].get_or_init(|| Plan::new(&self.program, &wanted));
+        let plan = self.plan(answers);
         let (columns, failures) = program::run(&self.program, plan, &inputs, rows)?;
         for (row, why) in failures.iter() {
             mask.refuse(row, why, refused)?;
         }
         let nulls = mask.into_nulls();
         let find = |columns_of: &[ColumnId]| -> Result<Vec<ArrayRef>> {
-            let found = columns_of.iter().map(|column| wanted.binary_search(column).map(|at| Arc::clone(&columns[at])));
+            let place = |column| plan.wanted().binary_search(column).map(|at| Arc::clone(&columns[at]));
+            let found = columns_of.iter().map(place);
             found.collect::<Result<_, _>>().map_err(|_| Error::Internal("an answer that was not computed".to_string()))
         };
         let mut arrays = Vec::with_capacity(answers.len());
-        for (answer, data_type) in answers.iter().zip(&types) {
+        for (answer, data_type) in answers.iter().zip(types) {
             arrays.push(match answer {
                 Answer::Prediction => {
                     let source = &self.answers.prediction;
@@ -198,10 +225,31 @@ impl Model {
                     let source = self.answers.probabilities.as_deref().unwrap_or_default();
                     probabilities_array(&find(source)?, data_type, nulls.as_ref())?
                 }
-                Answer::Raw => self.raw(&find, nulls.as_ref())?,
+                Answer::Raw => self.raw(&find, data_type, nulls.as_ref())?,
             });
         }
         Ok(arrays)
+    }
+
+    /// The plan for these answers; made when they are asked for the first time.
+    fn plan(&self, answers: &[Answer]) -> &Plan {
+        let key = answers.iter().fold(0_usize, |key, answer| key | 1 << *answer as usize);
+        self.plans[key].get_or_init(|| {
+            let asked: Vec<Answer> =
+                Answer::ALL.into_iter().filter(|answer| key >> *answer as usize & 1 == 1).collect();
+            Plan::new(&self.program, &wanted_columns(&self.answers, &asked))
+        })
+    }
+
+    /// How long it took to load the model.
+    pub fn load_time(&self) -> Duration {
+        self.load_time
+    }
+
+    /// Bytes of memory that the parameters of the model occupy: weights, trees, tables and constants. `None` where tract or the
+    /// evaluator of tensors computes, since what they keep is not known.
+    pub fn bytes(&self) -> Option<usize> {
+        (self.backend() == "native").then(|| self.program.steps.iter().map(|step| step.op.bytes()).sum())
     }
 
     /// Which features the answers depend on; the others need not be read from a table.
@@ -220,7 +268,8 @@ impl Model {
             match lines.iter_mut().find(|line| (line.kernel, line.backend) == (kernel, backend)) {
                 Some(line) => line.steps += 1,
                 None => {
-                    lines.push(PlanLine { kernel, backend, steps: 1, node: step.node.to_string() });
+                    let (choice, node) = (step.op.choice(), step.node.to_string());
+                    lines.push(PlanLine { kernel, choice, backend, steps: 1, node });
                 }
             }
         }
@@ -251,17 +300,20 @@ impl Model {
     fn raw(
         &self,
         find: &impl Fn(&[ColumnId]) -> Result<Vec<ArrayRef>>,
+        data_type: &DataType,
         answered: Option<&NullBuffer>,
     ) -> Result<ArrayRef> {
-        let fields = self.raw_fields();
+        let DataType::Struct(fields) = data_type else {
+            return Err(Error::Internal(format!("all outputs as {data_type}")));
+        };
         let arrays: Result<Vec<ArrayRef>> = self
             .answers
             .raw
             .iter()
-            .zip(&fields)
+            .zip(fields)
             .map(|(source, field)| raw_array(source, &find(source.columns())?, field.data_type()))
             .collect();
-        struct_array(&fields, &arrays?, answered)
+        struct_array(fields, &arrays?, answered)
     }
 
     /// The columns as the program reads them, and the rows that get no answer.
@@ -287,9 +339,11 @@ impl Model {
             return Err(Error::Internal(format!("a feature of {} rows in a batch of {rows}", column.len())));
         }
         let mut inputs = Vec::with_capacity(expected);
-        for (feature, column) in self.signature.features.iter().zip(features) {
-            let imported = import(feature, column)?;
-            mask.nulls = NullBuffer::union(mask.nulls.as_ref(), imported.answered.as_ref());
+        for ((feature, &spelling), column) in self.signature.features.iter().zip(&self.spellings).zip(features) {
+            let imported = import(feature, spelling, column)?;
+            if imported.answered.is_some() {
+                mask.nulls = NullBuffer::union(mask.nulls.as_ref(), imported.answered.as_ref());
+            }
             for (row, why) in &imported.refused {
                 mask.refuse(*row, why, refused)?;
             }
@@ -297,6 +351,20 @@ impl Model {
         }
         Ok((inputs, mask))
     }
+}
+
+/// How a program reads its inputs: text that is only looked up, in any spelling.
+fn spellings(program: &Program, wanted: &[ColumnId]) -> Vec<Spelling> {
+    let mut any_text = vec![true; program.columns.len()];
+    wanted.iter().for_each(|column| any_text[column.index()] = false);
+    for step in &program.steps {
+        for (place, input) in step.inputs.iter().enumerate() {
+            any_text[input.index()] &= step.op.looks_up(place);
+        }
+    }
+    let is_text = |input: &&ColumnId| *program.data_type(**input) == DataType::Utf8 && any_text[input.index()];
+    let spelling = |input| if is_text(&input) { Spelling::AnyText } else { Spelling::Own };
+    program.inputs.iter().map(spelling).collect()
 }
 
 /// Who computes a step.

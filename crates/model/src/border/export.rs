@@ -55,7 +55,11 @@ pub(crate) fn probabilities_array(
     data_type: &DataType,
     answered: Option<&NullBuffer>,
 ) -> Result<ArrayRef> {
-    let floats: Vec<ArrayRef> = arrays.iter().map(|array| cast(array, &DataType::Float32)).collect::<Result<_, _>>()?;
+    let float = |array: &ArrayRef| match array.data_type() {
+        DataType::Float32 => Ok(Arc::clone(array)),
+        _ => cast(array, &DataType::Float32),
+    };
+    let floats: Vec<ArrayRef> = arrays.iter().map(float).collect::<Result<_, _>>()?;
     match data_type {
         DataType::Struct(fields) => struct_array(fields, &floats, answered),
         _ => list_array(&packed(&floats)?, data_type, answered),

@@ -8,7 +8,10 @@ use arrow::array::{
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
+use arrow::datatypes::{
+    DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use half::f16;
 
@@ -32,8 +35,20 @@ pub(crate) struct Imported {
     pub(crate) refused: Vec<(usize, String)>,
 }
 
+/// Which columns of a feature the program reads as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// Those of the feature's own type.
+    Own,
+    /// Text however Arrow holds it, since it is only looked up.
+    AnyText,
+}
+
 /// Converts the column given for a feature.
-pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
+pub(crate) fn import(feature: &Feature, spelling: Spelling, array: &ArrayRef) -> Result<Imported> {
+    if let Some(imported) = in_place(feature, spelling, array) {
+        return Ok(imported);
+    }
     feature.accepts(array.data_type())?;
     let array = decoded(array)?;
     match feature.fixed_shape() {
@@ -48,6 +63,36 @@ pub(crate) fn import(feature: &Feature, array: &ArrayRef) -> Result<Imported> {
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let answered = apply_policy(feature, missing, &mut refused);
     Ok(Imported { column: without_nulls(&converted, feature.null_policy)?, answered, refused })
+}
+
+/// The column as it is, if the program can read it so. What is NULL stays NULL where its row has no answer anyway.
+fn in_place(feature: &Feature, spelling: Spelling, array: &ArrayRef) -> Option<Imported> {
+    let given = array.data_type();
+    let fits = match spelling {
+        Spelling::Own => *given == feature.data_type && given.is_primitive(),
+        Spelling::AnyText => feature.data_type == DataType::Utf8 && is_text(given),
+    };
+    if !fits || !feature.shape.is_empty() {
+        return None;
+    }
+    let imported = |answered| Imported { column: Arc::clone(array), answered, refused: Vec::new() };
+    let values_may_be_null = || array.as_any_dictionary_opt().is_some_and(|texts| texts.values().is_nullable());
+    if array.nulls().is_none() && (spelling == Spelling::Own || !values_may_be_null()) {
+        return Some(imported(None));
+    }
+    let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+    match (feature.null_policy, spelling) {
+        (NullPolicy::Null, Spelling::AnyText) => Some(imported(missing)),
+        _ => None,
+    }
+}
+
+/// Text, or a dictionary of texts.
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => values.is_string(),
+        other => other.is_string(),
+    }
 }
 
 /// Rows that a NULL leaves without an answer; refuses them where the policy says so.
@@ -89,6 +134,9 @@ pub(super) fn convert(feature: &Feature, array: &ArrayRef) -> Result<(ArrayRef, 
     if *array.data_type() == DataType::Null {
         return Ok((new_null_array(to, array.len()), Vec::new()));
     }
+    if let Some(floats) = to_floats(array, to) {
+        return Ok((floats, Vec::new()));
+    }
     let (plain, converted) = match is_moment(array.data_type()) {
         true => {
             let counts = cast_with_options(array, &DataType::Int64, &cast_options())?;
@@ -106,6 +154,37 @@ pub(super) fn convert(feature: &Feature, array: &ArrayRef) -> Result<(ArrayRef, 
         }
     }
     Ok((converted, refused))
+}
+
+/// Integers and floats as the nearest floats, in one pass; `None` for other types. Each of them has a nearest float.
+fn to_floats(array: &ArrayRef, to: &DataType) -> Option<ArrayRef> {
+    macro_rules! convert {
+        ($($from:ident),*) => {
+            match (array.data_type(), to) {
+                $(
+                    (&$from::DATA_TYPE, DataType::Float32) => {
+                        Some(Arc::new(array.as_primitive::<$from>().unary::<_, Float32Type>(|x| x as f32)))
+                    }
+                    (&$from::DATA_TYPE, DataType::Float64) => {
+                        Some(Arc::new(array.as_primitive::<$from>().unary::<_, Float64Type>(|x| x as f64)))
+                    }
+                )*
+                _ => None,
+            }
+        };
+    }
+    convert!(
+        Int8Type,
+        Int16Type,
+        Int32Type,
+        Int64Type,
+        UInt8Type,
+        UInt16Type,
+        UInt32Type,
+        UInt64Type,
+        Float32Type,
+        Float64Type
+    )
 }
 
 /// Dates and timestamps in ISO form; NULL where there is none, as for a year of a million.
@@ -135,8 +214,13 @@ pub(super) fn without_nulls(array: &ArrayRef, policy: NullPolicy) -> Result<Arra
 }
 
 fn filled<T: ArrowPrimitiveType>(array: &ArrayRef, fill: T::Native) -> ArrayRef {
-    let values = array.as_primitive::<T>().iter().map(|value| value.unwrap_or(fill));
-    Arc::new(PrimitiveArray::<T>::from_iter_values(values))
+    let array = array.as_primitive::<T>();
+    let mut values = array.values().to_vec();
+    if let Some(nulls) = array.nulls() {
+        let missing = !nulls.inner();
+        missing.set_indices().for_each(|row| values[row] = fill);
+    }
+    Arc::new(PrimitiveArray::<T>::new(values.into(), None))
 }
 
 fn zeroed(array: &ArrayRef) -> Result<ArrayRef> {

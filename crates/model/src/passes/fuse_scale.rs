@@ -6,7 +6,7 @@ use foretell_kernels::linear::{FusedInput, PreStep};
 
 use super::fused::LinearParts;
 use super::uses::Uses;
-use crate::program::{ColumnId, Op, Program};
+use crate::program::{ColumnId, LinearInput, Op, Program};
 
 pub(super) fn run(program: &mut Program, wanted: &[ColumnId]) {
     let uses = Uses::of(program, wanted);
@@ -15,7 +15,7 @@ pub(super) fn run(program: &mut Program, wanted: &[ColumnId]) {
         let Some(mut parts) = LinearParts::of(&step.op, &step.inputs) else { continue };
         let mut changed = false;
         for (input, column) in &mut parts.inputs {
-            let FusedInput::Number(steps) = input else { continue };
+            let LinearInput::Number(FusedInput::Number(steps)) = input else { continue };
             while let Some((before, source)) = step_before(program, &uses, *column) {
                 steps.insert(0, before);
                 *column = source;
@@ -82,7 +82,7 @@ mod tests {
         run(&mut whole, &[linear]);
         assert_eq!(whole.steps[2].inputs, [x]);
         let Op::FusedLinear(fused) = &whole.steps[2].op else { panic!("not fused: {:?}", whole.steps[2].op) };
-        let FusedInput::Number(steps) = &fused.inputs()[0] else { panic!("no number: {fused:?}") };
+        let FusedInput::Number(steps) = &fused.linear().inputs()[0] else { panic!("no number: {fused:?}") };
         assert!(matches!(steps[..], [PreStep::Fill { fill: 1.0, .. }, PreStep::Scale { offset: 1.0, scale: 2.0 }]));
 
         run(&mut program, &[linear, filled]);

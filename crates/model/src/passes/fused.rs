@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use foretell_kernels::linear::{FusedInput, FusedLinear, LinearModel};
+use foretell_kernels::linear::{FusedInput, LinearModel};
 
-use crate::program::{ColumnId, Op};
+use crate::program::{ColumnId, EncodedLinear, LinearInput, Op};
 
 /// A linear step, input by input.
 pub(super) struct LinearParts {
     pub(super) model: LinearModel,
     /// What each input means, and the column it reads.
-    pub(super) inputs: Vec<(FusedInput, ColumnId)>,
+    pub(super) inputs: Vec<(LinearInput, ColumnId)>,
 }
 
 impl LinearParts {
     /// The parts of a step, if it is a linear model.
     pub(super) fn of(op: &Op, columns: &[ColumnId]) -> Option<Self> {
         let (model, inputs) = match op {
-            Op::Linear(model) => (model.as_ref(), vec![FusedInput::Number(vec![]); model.features()]),
-            Op::FusedLinear(fused) => (fused.model(), fused.inputs().to_vec()),
+            Op::Linear(model) => {
+                let plain = LinearInput::Number(FusedInput::Number(vec![]));
+                (model.as_ref(), vec![plain; model.features()])
+            }
+            Op::FusedLinear(encoded) => (encoded.linear().model(), encoded.inputs()),
             _ => return None,
         };
         (inputs.len() == columns.len())
@@ -27,8 +30,8 @@ impl LinearParts {
 
     /// The step again; `None` if the parts do not make one.
     pub(super) fn into_step(self) -> Option<(Op, Vec<ColumnId>)> {
-        let (inputs, columns): (Vec<FusedInput>, Vec<ColumnId>) = self.inputs.into_iter().unzip();
-        let fused = FusedLinear::try_new(self.model, inputs).ok()?;
-        Some((Op::FusedLinear(Arc::new(fused)), columns))
+        let (inputs, columns): (Vec<LinearInput>, Vec<ColumnId>) = self.inputs.into_iter().unzip();
+        let encoded = EncodedLinear::try_new(self.model, &inputs).ok()?;
+        Some((Op::FusedLinear(Arc::new(encoded)), columns))
     }
 }

@@ -3,57 +3,44 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use foretell_kernels::linear::{FusedInput, LinearModel};
 
 use super::fused::LinearParts;
 use super::uses::Uses;
-use crate::program::{ColumnId, OneHot, Op, Program, Step};
+use crate::program::{ColumnId, LinearInput, OneHot, Op, Program};
 
 pub(super) fn run(program: &mut Program, wanted: &[ColumnId]) {
     let uses = Uses::of(program, wanted);
-    let mut steps = Vec::with_capacity(program.steps.len());
     for at in 0..program.steps.len() {
-        let mut step = program.steps[at].clone();
+        let step = &program.steps[at];
         if let Some(parts) = LinearParts::of(&step.op, &step.inputs)
-            && let Some((codes, parts)) = with_codes(program, &uses, &parts)
+            && let Some(parts) = with_encoders(program, &uses, &parts)
             && let Some((op, inputs)) = parts.into_step()
         {
-            steps.extend(codes);
-            step.op = op;
-            step.inputs = inputs;
+            program.steps[at].op = op;
+            program.steps[at].inputs = inputs;
         }
-        steps.push(step);
     }
-    program.steps = steps;
 }
 
-/// The steps that compute category codes, and the model that reads them; `None` if no encoding fits.
-fn with_codes(program: &mut Program, uses: &Uses, parts: &LinearParts) -> Option<(Vec<Step>, LinearParts)> {
-    let (mut codes, mut inputs) = (Vec::new(), Vec::new());
-    let (mut at, mut feature) = (0, 0);
+/// The model that encodes by itself; `None` if no encoding fits.
+fn with_encoders(program: &Program, uses: &Uses, parts: &LinearParts) -> Option<LinearParts> {
+    let mut inputs = Vec::new();
+    let (mut at, mut feature, mut encodes) = (0, 0, false);
     while at < parts.inputs.len() {
-        let width = match encoding_at(program, uses, parts, at, feature) {
+        let (input, columns) = match encoding_at(program, uses, parts, at, feature) {
             Some((one_hot, source)) => {
-                let column = program.add_column(DataType::UInt32);
-                let node = Arc::clone(&program.steps[uses.writer(parts.inputs[at].1)?.0].node);
+                encodes = true;
                 let width = one_hot.len();
-                inputs.push((FusedInput::Category { categories: width }, column));
-                codes.push(Step { op: Op::CategoryCode(one_hot), inputs: vec![source], outputs: vec![column], node });
-                at += width;
-                width
+                ((LinearInput::Category(one_hot), source), width)
             }
-            None => {
-                let input = parts.inputs[at].clone();
-                let width = input.0.width();
-                inputs.push(input);
-                at += 1;
-                width
-            }
+            None => (parts.inputs[at].clone(), 1),
         };
-        feature += width;
+        at += columns;
+        feature += input.0.width();
+        inputs.push(input);
     }
-    (!codes.is_empty()).then(|| (codes, LinearParts { model: parts.model.clone(), inputs }))
+    encodes.then(|| LinearParts { model: parts.model.clone(), inputs })
 }
 
 /// The encoding whose indicators are the inputs from `at` on, all of them and in order, and the column it reads.
@@ -67,7 +54,8 @@ fn encoding_at(
     let step = &program.steps[uses.writer(parts.inputs[at].1)?.0];
     let (Op::OneHot(one_hot), &[source]) = (&step.op, &step.inputs[..]) else { return None };
     let inputs = parts.inputs.get(at..at + one_hot.len())?;
-    let is_plain = |input: &FusedInput| *input == FusedInput::Number(vec![]);
+    let is_plain =
+        |input: &LinearInput| matches!(input, LinearInput::Number(FusedInput::Number(steps)) if steps.is_empty());
     let fits = inputs
         .iter()
         .zip(&step.outputs)
@@ -82,6 +70,7 @@ fn weights_are_finite(model: &LinearModel, first: usize, count: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use arrow::array::StringArray;
+    use arrow::datatypes::DataType;
 
     use super::*;
 
@@ -104,19 +93,19 @@ mod tests {
     fn a_whole_encoding_becomes_a_look_up() {
         let (mut program, linear) = program(vec![1.0, 2.0, 3.0]);
         run(&mut program, &[linear]);
-        let [_, code, model] = &program.steps[..] else { panic!("three steps expected") };
-        assert!(matches!(code.op, Op::CategoryCode(_)));
-        assert_eq!(model.inputs, [program.inputs[0], code.outputs[0]]);
+        let [_, model] = &program.steps[..] else { panic!("two steps expected") };
+        assert!(matches!(&model.op, Op::FusedLinear(model) if model.encodes(1) && !model.encodes(0)));
+        assert_eq!(model.inputs, program.inputs);
     }
 
     #[test]
     fn an_infinite_weight_or_another_reader_keeps_the_indicators() {
         let (mut infinite, linear) = program(vec![1.0, f32::INFINITY, 3.0]);
         run(&mut infinite, &[linear]);
-        assert_eq!(infinite.steps.len(), 2);
+        assert!(matches!(infinite.steps[1].op, Op::Linear(_)));
         let (mut read, linear) = program(vec![1.0, 2.0, 3.0]);
         let indicator = read.steps[0].outputs[0];
         run(&mut read, &[linear, indicator]);
-        assert_eq!(read.steps.len(), 2);
+        assert!(matches!(read.steps[1].op, Op::Linear(_)));
     }
 }

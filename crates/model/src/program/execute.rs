@@ -3,7 +3,8 @@
 //! A [`Plan`] keeps the steps that the wanted columns need and knows where each column is read last. Rows are computed in
 //! chunks, so that the columns alive at the same time stay in the cache; nothing a step computes depends on the rows around.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -22,19 +23,37 @@ const LIST_BYTES: usize = 4096;
 /// What one text is taken to occupy.
 const TEXT_BYTES: usize = 32;
 
-/// What has to be done to get some columns of a program.
+/// What has to be done to get some columns of a program. Columns that are computed or read have places; others cost nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// The columns to return, in this order.
     wanted: Vec<ColumnId>,
-    /// The inputs of the program that are read, by position.
-    inputs: Vec<usize>,
-    /// The steps needed, each with the columns that nobody reads after it.
-    steps: Vec<(usize, Vec<ColumnId>)>,
+    /// Their places.
+    wanted_places: Vec<usize>,
+    /// The inputs of the program that are read, by position, and their places.
+    inputs: Vec<(usize, usize)>,
+    /// Those of them that are read otherwise than as a [`PlannedStep::run_of_inputs`].
+    scattered: Vec<(usize, usize)>,
+    steps: Vec<PlannedStep>,
+    /// Number of places.
+    places: usize,
     /// Rows to compute at a time.
     chunk_rows: usize,
     /// Bytes that one row's columns take where most are alive.
     row_bytes: usize,
+}
+
+/// A step, and the places of the columns that it reads and writes.
+#[derive(Debug, Clone)]
+struct PlannedStep {
+    /// Which step of the program it is.
+    at: usize,
+    inputs: Vec<usize>,
+    /// The inputs of the program, by position, if the step reads nothing but neighbours among them in their order.
+    run_of_inputs: Option<Range<usize>>,
+    outputs: Vec<usize>,
+    /// Columns that nobody reads after it.
+    released: Vec<usize>,
 }
 
 impl Plan {
@@ -58,7 +77,32 @@ impl Plan {
         let inputs: Vec<usize> = (0..program.inputs.len()).filter(|&at| needed[program.inputs[at].index()]).collect();
         let row_bytes = peak_row_bytes(program, &inputs, &steps);
         let chunk_rows = (CHUNK_BYTES / row_bytes).clamp(CHUNK_ROWS_MIN, CHUNK_ROWS_MAX);
-        Self { wanted: wanted.to_vec(), inputs, steps, chunk_rows, row_bytes }
+        let mut places: HashMap<ColumnId, usize> = HashMap::new();
+        let mut place = |column: &ColumnId| {
+            let next = places.len();
+            *places.entry(*column).or_insert(next)
+        };
+        let inputs: Vec<(usize, usize)> = inputs.into_iter().map(|at| (at, place(&program.inputs[at]))).collect();
+        let steps = steps.into_iter().map(|(at, released)| PlannedStep {
+            at,
+            inputs: program.steps[at].inputs.iter().map(&mut place).collect(),
+            run_of_inputs: run_of_inputs(program, &program.steps[at].inputs),
+            outputs: program.steps[at].outputs.iter().map(&mut place).collect(),
+            released: released.iter().map(&mut place).collect(),
+        });
+        let steps: Vec<PlannedStep> = steps.collect();
+        let wanted_places: Vec<usize> = wanted.iter().map(&mut place).collect();
+        let places = places.len();
+        let mut is_scattered = vec![false; places];
+        let scattering = steps.iter().filter(|step| step.run_of_inputs.is_none()).flat_map(|step| &step.inputs);
+        scattering.chain(&wanted_places).for_each(|&place| is_scattered[place] = true);
+        let scattered = inputs.iter().filter(|(_, place)| is_scattered[*place]).copied().collect();
+        Self { wanted: wanted.to_vec(), wanted_places, inputs, scattered, steps, places, chunk_rows, row_bytes }
+    }
+
+    /// The columns to return, in their order.
+    pub(crate) fn wanted(&self) -> &[ColumnId] {
+        &self.wanted
     }
 
     /// Bytes that the columns of one row take where most are alive.
@@ -70,6 +114,13 @@ impl Plan {
     pub(crate) fn bytes_max(&self) -> u64 {
         self.row_bytes().saturating_mul(self.chunk_rows as u64)
     }
+}
+
+/// The positions of these columns among the inputs of a program, if they are neighbours in their order.
+fn run_of_inputs(program: &Program, columns: &[ColumnId]) -> Option<Range<usize>> {
+    let start = program.inputs.iter().position(|input| Some(input) == columns.first())?;
+    let end = start + columns.len();
+    (program.inputs.get(start..end)? == columns).then_some(start..end)
 }
 
 /// Bytes that one row's columns take where most are alive.
@@ -139,54 +190,75 @@ pub(crate) fn run(
         return Err(Error::Internal(format!("{expected} inputs of {rows} rows expected, got lengths {lengths:?}")));
     }
     let mut failures = RowFailures::default();
-    let mut columns: Vec<Option<ArrayRef>> = vec![None; program.columns.len()];
+    let mut columns: Vec<Option<ArrayRef>> = vec![None; plan.places];
+    if rows <= plan.chunk_rows {
+        plan.scattered.iter().for_each(|&(at, place)| columns[place] = Some(Arc::clone(&inputs[at])));
+        run_chunk(program, plan, Some(inputs), &mut columns, rows, &mut failures)?;
+        let wanted = plan.wanted_places.iter().map(|&place| read(&columns, place).cloned());
+        return Ok((wanted.collect::<Result<_>>()?, failures));
+    }
     let mut chunks: Vec<Vec<ArrayRef>> = vec![Vec::new(); plan.wanted.len()];
-    // An empty batch is one empty chunk: its columns have types.
-    for start in (0..rows.max(1)).step_by(plan.chunk_rows) {
+    for start in (0..rows).step_by(plan.chunk_rows) {
         let chunk_rows = plan.chunk_rows.min(rows - start);
         failures.chunk_start = start;
-        for &at in &plan.inputs {
-            columns[program.inputs[at].index()] = Some(inputs[at].slice(start, chunk_rows));
-        }
-        for (at, released) in &plan.steps {
-            run_step(program, *at, &mut columns, chunk_rows, &mut failures)?;
-            released.iter().for_each(|column| columns[column.index()] = None);
-        }
-        for (chunks, column) in chunks.iter_mut().zip(&plan.wanted) {
-            chunks.push(Arc::clone(read(&columns, *column)?));
+        plan.inputs.iter().for_each(|&(at, place)| columns[place] = Some(inputs[at].slice(start, chunk_rows)));
+        run_chunk(program, plan, None, &mut columns, chunk_rows, &mut failures)?;
+        for (chunks, &place) in chunks.iter_mut().zip(&plan.wanted_places) {
+            chunks.push(Arc::clone(read(&columns, place)?));
         }
     }
     Ok((chunks.iter().map(|chunks| joined(chunks)).collect::<Result<_>>()?, failures))
 }
 
-fn run_step(
+/// All steps, for rows that are few enough to be computed together. `whole` are the inputs of the program if these are all rows:
+/// a step that reads a run of them gets it as it is.
+fn run_chunk(
     program: &Program,
-    at: usize,
+    plan: &Plan,
+    whole: Option<&[ArrayRef]>,
     columns: &mut [Option<ArrayRef>],
     rows: usize,
     failures: &mut RowFailures,
 ) -> Result<()> {
-    let step = &program.steps[at];
-    let inputs = step.inputs.iter().map(|&input| read(columns, input).cloned()).collect::<Result<Vec<_>>>()?;
-    let outputs = step.op.run(&inputs, rows, failures)?;
-    if outputs.len() != step.outputs.len() || outputs.iter().any(|output| output.len() != rows) {
-        let node = &step.node;
-        return Err(Error::Internal(format!("node `{node}` gave {} columns of a wrong shape", outputs.len())));
-    }
-    for (id, output) in step.outputs.iter().zip(outputs) {
-        if output.data_type() != program.data_type(*id) {
-            let (node, expected, got) = (&step.node, program.data_type(*id), output.data_type());
-            return Err(Error::Internal(format!("node `{node}` gave a column of type {got} instead of {expected}")));
-        }
-        columns[id.index()] = Some(output);
+    for step in &plan.steps {
+        let outputs = match (whole, &step.run_of_inputs) {
+            (Some(inputs), Some(run)) => program.steps[step.at].op.run(&inputs[run.clone()], rows, failures)?,
+            _ => {
+                let inputs = step.inputs.iter().map(|&place| read(columns, place).cloned());
+                program.steps[step.at].op.run(&inputs.collect::<Result<Vec<_>>>()?, rows, failures)?
+            }
+        };
+        write(program, step, outputs, columns, rows)?;
+        step.released.iter().for_each(|&place| columns[place] = None);
     }
     Ok(())
 }
 
-fn read(columns: &[Option<ArrayRef>], column: ColumnId) -> Result<&ArrayRef> {
-    columns[column.index()]
-        .as_ref()
-        .ok_or_else(|| Error::Internal(format!("column {} is read before it is written", column.0)))
+/// Puts the outputs of a step in their places.
+fn write(
+    program: &Program,
+    planned: &PlannedStep,
+    outputs: Vec<ArrayRef>,
+    columns: &mut [Option<ArrayRef>],
+    rows: usize,
+) -> Result<()> {
+    let step = &program.steps[planned.at];
+    if outputs.len() != step.outputs.len() || outputs.iter().any(|output| output.len() != rows) {
+        let node = &step.node;
+        return Err(Error::Internal(format!("node `{node}` gave {} columns of a wrong shape", outputs.len())));
+    }
+    for ((id, &place), output) in step.outputs.iter().zip(&planned.outputs).zip(outputs) {
+        if output.data_type() != program.data_type(*id) {
+            let (node, expected, got) = (&step.node, program.data_type(*id), output.data_type());
+            return Err(Error::Internal(format!("node `{node}` gave a column of type {got} instead of {expected}")));
+        }
+        columns[place] = Some(output);
+    }
+    Ok(())
+}
+
+fn read(columns: &[Option<ArrayRef>], place: usize) -> Result<&ArrayRef> {
+    columns[place].as_ref().ok_or_else(|| Error::Internal(format!("place {place} is read before it is written")))
 }
 
 fn joined(chunks: &[ArrayRef]) -> Result<ArrayRef> {

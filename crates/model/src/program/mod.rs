@@ -1,6 +1,7 @@
 //! The compiled model: a straight list of steps over columns.
 //!
-//! Every ONNX value that depends on the row is *k* columns of *n* rows, each an Arrow array without nulls. A reader lowers
+//! Every ONNX value that depends on the row is *k* columns of *n* rows, each an Arrow array without nulls, of the type that the
+//! program says; only a text that the caller gives and that nothing does but look it up may be held in another way. A reader lowers
 //! its format to [`Step`]s in single assignment form: a [`ColumnId`] is written once, by one step or by the caller. Whatever
 //! only renames, reorders or drops columns (Identity, Reshape, Transpose, Concat, Slice, Gather with constant indices) is
 //! done while lowering and leaves no step.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, StringArray, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{Float32Type, Float64Type, UInt32Type};
+use arrow::datatypes::{Float32Type, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Number, column, for_number, values};
@@ -47,6 +47,16 @@ impl LookupTable {
         Ok(Self { index, values: concat(&[values.as_ref(), default.as_ref()])? })
     }
 
+    /// How keys are found.
+    pub(crate) fn choice(&self) -> String {
+        self.index.choice()
+    }
+
+    /// Bytes of memory that the table occupies.
+    pub(super) fn bytes(&self) -> usize {
+        self.index.bytes() + self.values.get_array_memory_size()
+    }
+
     pub(super) fn run(&self, input: &ArrayRef) -> Result<ArrayRef> {
         let default = (self.values.len() - 1) as u32;
         let positions = self.index.positions(input)?.into_iter().map(|position| position.min(default));
@@ -79,8 +89,23 @@ impl OneHot {
         !self.unknown_is_zeros
     }
 
+    /// How categories are found.
+    pub(crate) fn choice(&self) -> String {
+        self.index.choice()
+    }
+
+    /// Bytes of memory that the encoder occupies.
+    pub(super) fn bytes(&self) -> usize {
+        self.index.bytes() + self.categories.get_array_memory_size()
+    }
+
+    /// The position of each value's category, or [`NO_CATEGORY`]; refuses none.
+    pub(super) fn positions(&self, values: &ArrayRef) -> Result<Vec<u32>> {
+        self.index.positions(values)
+    }
+
     /// The position of each row's category, or [`NO_CATEGORY`].
-    pub(super) fn codes(&self, input: &ArrayRef, failures: &mut RowFailures) -> Result<ArrayRef> {
+    pub(super) fn codes(&self, input: &ArrayRef, failures: &mut RowFailures) -> Result<Vec<u32>> {
         let codes = self.index.positions(input)?;
         if !self.unknown_is_zeros && codes.contains(&NO_CATEGORY) {
             let formatter = ArrayFormatter::try_new(input, &FormatOptions::default())?;
@@ -88,13 +113,12 @@ impl OneHot {
             unknown
                 .for_each(|(row, _)| failures.refuse(row, || format!("unknown category `{}`", formatter.value(row))));
         }
-        Ok(column::<UInt32Type>(codes))
+        Ok(codes)
     }
 
     /// 1 in the column of each row's category and 0 in the others.
     pub(super) fn indicators(&self, input: &ArrayRef, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
         let codes = self.codes(input, failures)?;
-        let codes = values::<UInt32Type>(&codes)?;
         let mut indicators = vec![vec![0.0; codes.len()]; self.len()];
         for (row, &code) in codes.iter().enumerate() {
             if let Some(indicator) = indicators.get_mut(code as usize) {

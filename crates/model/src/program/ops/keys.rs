@@ -1,26 +1,27 @@
-//! Where a value stands in a list of keys: one hash look-up per row, or per distinct value of a dictionary.
+//! Where a value stands in a list of keys: one look-up per row, or per distinct value of a dictionary.
+//!
+//! Columns of text are read as they are held, in place: offsets or views, in a dictionary or not.
 
-use std::collections::HashMap;
-
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait};
+use arrow::datatypes::{DataType, UInt64Type};
+use foretell_kernels::keys::{NOT_FOUND as NO_KEY, TextTable, WordTable};
 
 use super::columns::{Number, for_float, for_number, values};
 use super::wrong_type;
 use crate::error::Result;
 
 /// The position of a value that is no key.
-pub(super) const NOT_FOUND: u32 = u32::MAX;
+pub(super) const NOT_FOUND: u32 = NO_KEY;
 
 /// The position of each key.
 #[derive(Debug, Clone)]
 pub(super) enum KeyIndex {
-    Text(HashMap<Box<str>, u32>),
-    Integer(HashMap<i64, u32>),
+    Text(TextTable),
+    Integer(WordTable),
     /// Unsigned integers above the signed ones.
-    Unsigned(HashMap<u64, u32>),
+    Unsigned(WordTable),
     /// By bits, after [`canonical_bits`].
-    Float(HashMap<u64, u32>),
+    Float(WordTable),
 }
 
 impl KeyIndex {
@@ -38,83 +39,104 @@ impl KeyIndex {
     fn build(keys: &ArrayRef, order: impl Iterator<Item = usize>) -> Result<Self> {
         // Limits keep lists far below 2^32 elements.
         let order = order.map(|at| (at, at as u32));
-        Ok(match keys.data_type() {
-            DataType::Utf8 => {
-                let keys = keys.as_string::<i32>();
-                Self::Text(order.map(|(at, position)| (Box::from(keys.value(at)), position)).collect())
-            }
-            DataType::Boolean => {
-                let keys = keys.as_boolean();
-                Self::Integer(order.map(|(at, position)| (i64::from(keys.value(at)), position)).collect())
-            }
-            DataType::UInt64 => {
-                let keys = values::<arrow::datatypes::UInt64Type>(keys)?;
-                Self::Unsigned(order.map(|(at, position)| (keys[at], position)).collect())
-            }
-            DataType::Float32 | DataType::Float64 => {
-                let bits = float_bits(keys)?;
-                Self::Float(order.map(|(at, position)| (bits[at], position)).collect())
-            }
-            _ => {
-                let integers = integers(keys)?;
-                Self::Integer(order.map(|(at, position)| (integers[at], position)).collect())
-            }
-        })
+        if let Some(keys) = keys.as_string_opt::<i32>() {
+            let keys: Vec<(&str, u32)> = order.map(|(at, position)| (keys.value(at), position)).collect();
+            return Ok(Self::Text(TextTable::of(&keys)));
+        }
+        let (words, index): (_, fn(WordTable) -> Self) = match keys.data_type() {
+            DataType::UInt64 => (unsigned_words(keys)?, Self::Unsigned),
+            DataType::Float32 | DataType::Float64 => (float_words(keys)?, Self::Float),
+            _ => (integer_words(keys)?, Self::Integer),
+        };
+        Ok(index(WordTable::of(&order.map(|(at, position)| (words[at], position)).collect::<Vec<_>>())))
     }
 
     /// The position of each value, or [`NOT_FOUND`].
     pub(super) fn positions(&self, input: &ArrayRef) -> Result<Vec<u32>> {
         if let Some(dictionary) = input.as_any_dictionary_opt() {
             let positions = self.positions(dictionary.values())?;
-            return Ok(dictionary.normalized_keys().into_iter().map(|key| positions[key]).collect());
+            // Without a value every key is NULL.
+            return Ok(match positions.is_empty() {
+                true => vec![NOT_FOUND; input.len()],
+                false => dictionary.normalized_keys().into_iter().map(|key| positions[key]).collect(),
+            });
         }
+        let find = |table: &WordTable, words: Vec<u128>| words.into_iter().map(|word| table.find(word)).collect();
         Ok(match self {
-            Self::Text(map) => texts(map, input)?,
-            Self::Integer(map) => integers(input)?.iter().map(|key| position(map.get(key))).collect(),
-            Self::Unsigned(map) => {
-                values::<arrow::datatypes::UInt64Type>(input)?.iter().map(|key| position(map.get(key))).collect()
-            }
-            Self::Float(map) => float_bits(input)?.iter().map(|key| position(map.get(key))).collect(),
+            Self::Text(table) => texts(table, input)?,
+            Self::Integer(table) => find(table, integer_words(input)?),
+            Self::Unsigned(table) => find(table, unsigned_words(input)?),
+            Self::Float(table) => find(table, float_words(input)?),
         })
+    }
+
+    /// How keys are found, in words.
+    pub(super) fn choice(&self) -> String {
+        match self {
+            Self::Text(table) => format!("a table of {} texts, once for each value of a dictionary", table.keys()),
+            Self::Integer(table) | Self::Unsigned(table) | Self::Float(table) => {
+                format!("a table of {} numbers, once for each value of a dictionary", table.keys())
+            }
+        }
+    }
+
+    /// Bytes of memory that the index occupies.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(table) => table.bytes(),
+            Self::Integer(table) | Self::Unsigned(table) | Self::Float(table) => table.bytes(),
+        }
     }
 }
 
-fn position(found: Option<&u32>) -> u32 {
-    found.copied().unwrap_or(NOT_FOUND)
-}
-
-fn texts(map: &HashMap<Box<str>, u32>, input: &ArrayRef) -> Result<Vec<u32>> {
-    let find = |key: Option<&str>| position(key.and_then(|key| map.get(key)));
+fn texts(table: &TextTable, input: &ArrayRef) -> Result<Vec<u32>> {
     match input.data_type() {
-        DataType::Utf8 => Ok(input.as_string::<i32>().iter().map(find).collect()),
-        DataType::LargeUtf8 => Ok(input.as_string::<i64>().iter().map(find).collect()),
-        DataType::Utf8View => Ok(input.as_string_view().iter().map(find).collect()),
+        DataType::Utf8 => Ok(texts_between_offsets(table, input.as_string::<i32>())),
+        DataType::LargeUtf8 => Ok(texts_between_offsets(table, input.as_string::<i64>())),
+        DataType::Utf8View => {
+            let input = input.as_string_view();
+            let buffers: Vec<&[u8]> = input.data_buffers().iter().map(|buffer| buffer.as_slice()).collect();
+            let mut positions = Vec::with_capacity(input.len());
+            table.find_views(input.views(), &buffers, &mut positions);
+            Ok(positions)
+        }
         other => Err(wrong_type("the text keys", other)),
     }
 }
 
-fn integers(input: &ArrayRef) -> Result<Vec<i64>> {
+fn texts_between_offsets<O: OffsetSizeTrait>(table: &TextTable, input: &GenericStringArray<O>) -> Vec<u32> {
+    let bytes = input.values().as_slice();
+    let text = |ends: &[O]| table.find(&bytes[ends[0].as_usize()..ends[1].as_usize()]);
+    input.value_offsets().windows(2).map(text).collect()
+}
+
+fn integer_word(key: i64) -> u128 {
+    u128::from(key.cast_unsigned())
+}
+
+fn unsigned_words(input: &ArrayRef) -> Result<Vec<u128>> {
+    Ok(values::<UInt64Type>(input)?.iter().map(|&key| u128::from(key)).collect())
+}
+
+fn integer_words(input: &ArrayRef) -> Result<Vec<u128>> {
     if let Some(bits) = input.as_boolean_opt() {
-        return Ok(bits.values().iter().map(i64::from).collect());
-    }
-    if let Some(integers) = input.as_primitive_opt::<Int64Type>() {
-        return Ok(integers.values().to_vec());
+        return Ok(bits.values().iter().map(|bit| integer_word(i64::from(bit))).collect());
     }
     if input.data_type().is_floating() {
         return Err(wrong_type("the integer keys", input.data_type()));
     }
     for_number!(
         input.data_type(),
-        T => Ok(values::<T>(input)?.iter().map(|key| key.convert()).collect()),
+        T => Ok(values::<T>(input)?.iter().map(|key| integer_word(key.convert())).collect()),
         _ => Err(wrong_type("the integer keys", input.data_type()))
     )
 }
 
-/// Bits that are equal when the numbers are, and for all NaN.
-fn float_bits(input: &ArrayRef) -> Result<Vec<u64>> {
+/// Words that are equal when the numbers are, and for all NaN.
+fn float_words(input: &ArrayRef) -> Result<Vec<u128>> {
     for_float!(
         input.data_type(),
-        T => Ok(values::<T>(input)?.iter().map(|key| canonical_bits(key.convert())).collect()),
+        T => Ok(values::<T>(input)?.iter().map(|key| u128::from(canonical_bits(key.convert()))).collect()),
         _ => Err(wrong_type("the float keys", input.data_type()))
     )
 }
@@ -142,6 +164,8 @@ mod tests {
         for input in [Arc::new(plain) as ArrayRef, Arc::new(view), Arc::new(dictionary)] {
             assert_eq!(index.positions(&input).expect("texts"), [1, NOT_FOUND, 0]);
         }
+        let empty: DictionaryArray<Int8Type> = [None::<&str>].into_iter().collect();
+        assert_eq!(index.positions(&(Arc::new(empty) as ArrayRef)).expect("texts"), [NOT_FOUND]);
         let last = KeyIndex::last_of(&keys).expect("text keys");
         assert_eq!(last.positions(&keys).expect("texts"), [2, 1, 2]);
         let integers: ArrayRef = Arc::new(Int64Array::from(vec![1]));

@@ -2,9 +2,9 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;
+use arrow::datatypes::Int64Type;
 
-use super::columns::{all_values, for_float, for_number};
-use super::reduce::positions;
+use super::columns::{all_values, column, for_float, for_number, values};
 use super::{wrong_count, wrong_type};
 use crate::error::Result;
 use crate::program::RowFailures;
@@ -49,12 +49,28 @@ impl LabelRule {
             return Err(wrong_count(self.classes.len(), classes));
         }
         let data_type = scores[0].data_type();
+        if let (LabelChoice::Above(threshold), Some(labels)) =
+            (self.choice, self.classes.as_primitive_opt::<Int64Type>())
+        {
+            let (below, above) = (labels.value(0), labels.value(1));
+            return for_float!(
+                data_type,
+                T => Ok(column::<Int64Type>(above_or_below(values::<T>(&scores[0])?, threshold.into(), below, above))),
+                _ => Err(wrong_type("the label", data_type))
+            );
+        }
         let positions = for_float!(
             data_type,
             T => self.positions(&all_values::<T>(scores)?, scored, failures)?,
             _ => return Err(wrong_type("the label", data_type))
         );
-        Ok(take(&self.classes, &UInt32Array::from(positions), None)?)
+        match self.classes.as_primitive_opt::<Int64Type>() {
+            Some(labels) => {
+                let labels = labels.values();
+                Ok(column::<Int64Type>(positions.into_iter().map(|at| labels[at as usize]).collect()))
+            }
+            None => Ok(take(&self.classes, &UInt32Array::from(positions), None)?),
+        }
     }
 
     fn positions<N: Into<f64> + Copy + PartialOrd>(
@@ -64,11 +80,11 @@ impl LabelRule {
         failures: &mut RowFailures,
     ) -> Result<Vec<u32>> {
         match self.choice {
-            LabelChoice::ArgMax => Ok(positions(scores, |x, best| x > best).into_iter().map(|at| at as u32).collect()),
+            LabelChoice::ArgMax => Ok(winners(scores, |x, best| x > best)),
             LabelChoice::ArgMaxOrNan => {
                 let is_nan = |x: N| x.into().is_nan();
                 let beats = |x, best| x > best || (is_nan(x) && !is_nan(best));
-                Ok(positions(scores, beats).into_iter().map(|at| at as u32).collect())
+                Ok(winners(scores, beats))
             }
             LabelChoice::ArgMaxOfScored => positions_of_scored(scores, scored, failures),
             LabelChoice::Above(threshold) => {
@@ -76,6 +92,30 @@ impl LabelRule {
             }
         }
     }
+}
+
+/// The position of the score in each row that no later one beats.
+fn winners<N: Copy>(scores: &[&[N]], beats: impl Fn(N, N) -> bool) -> Vec<u32> {
+    match scores {
+        [] => Vec::new(),
+        [first, second] => first.iter().zip(*second).map(|(&best, &score)| u32::from(beats(score, best))).collect(),
+        [first, others @ ..] => {
+            let (mut best, mut winners) = (first.to_vec(), vec![0; first.len()]);
+            for (scores, position) in others.iter().zip(1..) {
+                for ((best, winner), &score) in best.iter_mut().zip(&mut winners).zip(*scores) {
+                    let wins = beats(score, *best);
+                    *best = if wins { score } else { *best };
+                    *winner = if wins { position } else { *winner };
+                }
+            }
+            winners
+        }
+    }
+}
+
+/// `above` where a score is above the threshold, else `below`.
+fn above_or_below<N: Copy + PartialOrd>(scores: &[N], threshold: N, below: i64, above: i64) -> Vec<i64> {
+    scores.iter().map(|&score| if score > threshold { above } else { below }).collect()
 }
 
 fn positions_of_scored<N: Copy + PartialOrd>(

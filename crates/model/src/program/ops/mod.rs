@@ -26,8 +26,8 @@ mod widen;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
-use foretell_kernels::linear::{FusedLinear, LinearModel};
+use arrow::datatypes::{DataType, UInt32Type};
+use foretell_kernels::linear::LinearModel;
 use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
 
 use super::RowFailures;
@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
+pub(crate) use linear::{EncodedLinear, LinearInput};
 pub(crate) use maps::{MapColumns, MapForm};
 pub(crate) use pack::packed_type;
 pub(crate) use statistics::{CategoryStatistics, KeyElement, Share, Whole};
@@ -86,8 +87,8 @@ pub(crate) enum Op {
     CategoryStatistics(Arc<CategoryStatistics>),
     /// k→m (`f32`): a linear map, before any post transform.
     Linear(Arc<LinearModel>),
-    /// k→m (`f32`): a linear map over inputs that are imputed, scaled or category codes.
-    FusedLinear(Arc<FusedLinear>),
+    /// k→m (`f32`): a linear map over columns that are to be imputed, scaled or encoded first.
+    FusedLinear(Arc<EncodedLinear>),
     /// k→m (`f32`): sums (or averages, minima, maxima) over trees, base values added, before any post transform.
     Trees(Arc<TreeEnsemble>),
     /// k→m (`f64`): as [`Op::Trees`] with thresholds and weights of double precision.
@@ -291,11 +292,13 @@ impl Op {
             Self::Lookup(table) => Ok(vec![table.run(one(inputs)?)?]),
             Self::MapColumns(columns) => columns.run(one(inputs)?, failures),
             Self::OneHot(one_hot) => one_hot.indicators(one(inputs)?, failures),
-            Self::CategoryCode(one_hot) => Ok(vec![one_hot.codes(one(inputs)?, failures)?]),
+            Self::CategoryCode(one_hot) => {
+                Ok(vec![columns::column::<UInt32Type>(one_hot.codes(one(inputs)?, failures)?)])
+            }
             Self::CategoryHash => Ok(vec![statistics::hashes(one(inputs)?)?]),
             Self::CategoryStatistics(statistics) => statistics.run(inputs, rows),
             Self::Linear(model) => linear::run(model, inputs, rows),
-            Self::FusedLinear(model) => linear::run_fused(model, inputs, rows),
+            Self::FusedLinear(model) => model.run(inputs, rows, failures),
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
             Self::LinearTrees(trees) => trees::run_linear(trees, inputs, rows),
@@ -312,12 +315,53 @@ impl Op {
 }
 
 impl Op {
+    /// Whether the input at this place is only looked up in a list of keys, so that text may come in any spelling.
+    pub(crate) fn looks_up(&self, place: usize) -> bool {
+        match self {
+            Self::Lookup(_) | Self::OneHot(_) | Self::CategoryCode(_) => true,
+            Self::FusedLinear(model) => model.encodes(place),
+            _ => false,
+        }
+    }
+
+    /// How this is computed on this processor, where there was a choice.
+    pub(crate) fn choice(&self) -> Option<String> {
+        match self {
+            Self::Linear(model) => Some(model.kernel().to_string()),
+            Self::FusedLinear(model) => Some(model.linear().kernel().to_string()),
+            Self::Trees(ensemble) => Some(ensemble.kernel().to_string()),
+            Self::Trees64(ensemble) => Some(ensemble.kernel().to_string()),
+            Self::LinearTrees(trees) => Some(trees.trees().kernel().to_string()),
+            Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => Some(one_hot.choice()),
+            Self::Lookup(table) => Some(table.choice()),
+            _ => None,
+        }
+    }
+
+    /// Bytes of memory that the parameters of the operation occupy.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Constant(values) | Self::Take(values) => values.get_array_memory_size(),
+            Self::Lookup(table) => table.bytes(),
+            Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.bytes(),
+            Self::Linear(model) => model.bytes(),
+            Self::FusedLinear(model) => model.bytes(),
+            Self::Trees(ensemble) => ensemble.bytes(),
+            Self::Trees64(ensemble) => ensemble.bytes(),
+            Self::LinearTrees(trees) => trees.bytes(),
+            Self::SupportVectors(vectors) => size_of::<f32>() * vectors.vectors.len(),
+            Self::PairwiseScores(scores) => size_of::<f32>() * scores.coefficients.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether some value can make this operation refuse a row, when it reads columns of these types.
     pub(crate) fn may_refuse<'t>(&self, mut inputs: impl Iterator<Item = &'t DataType>) -> bool {
         match self {
             Self::Cast(to) => *to != DataType::Utf8 && inputs.any(|from| *from == DataType::Utf8),
             Self::Binary(BinaryOp::Div | BinaryOp::Mod | BinaryOp::Fmod, _) => inputs.any(|from| !from.is_floating()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.refuses_unknown(),
+            Self::FusedLinear(model) => model.refuses_unknown(),
             Self::Label(rule) => rule.choice == LabelChoice::ArgMaxOfScored,
             Self::MapColumns(_) | Self::Take(_) | Self::PickColumn | Self::Binarize { .. } => true,
             Self::Island(_) | Self::Network(_) => true,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::not;
-use arrow::datatypes::Float32Type;
+use arrow::datatypes::{DataType, Float32Type};
 use foretell_kernels::activation::{logistic, plain_logistic, probit};
+use foretell_kernels::functions::Function;
 use foretell_kernels::real::Real;
 
 use super::columns::{Number, column, for_float, for_number, for_wide, values};
@@ -28,9 +29,18 @@ pub(super) fn run(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef> {
         },
         UnaryOp::IsNan => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_nan()), _ => refused()),
         UnaryOp::IsInf => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_infinite()), _ => refused()),
+        UnaryOp::Logistic if *input.data_type() == DataType::Float32 => each(Function::Logistic, input),
+        UnaryOp::PlainLogistic if *input.data_type() == DataType::Float32 => each(Function::PlainLogistic, input),
         UnaryOp::Probit => map::<Float32Type>(input, probit),
         _ => for_float!(input.data_type(), T => float::<T>(op, input), _ => refused()),
     }
+}
+
+/// A function that is computed of many numbers at once.
+fn each(function: Function, input: &ArrayRef) -> Result<ArrayRef> {
+    let mut answers = values::<Float32Type>(input)?.to_vec();
+    function.apply(&mut answers);
+    Ok(column::<Float32Type>(answers))
 }
 
 /// The functions that only floating point numbers have.

@@ -189,6 +189,22 @@ fn a_search_with_more_and_more_pages_is_asked_once() {
 }
 
 #[test]
+fn a_server_without_logged_models_is_an_old_one_or_none() {
+    let logged = |reply: fn(&Question) -> Reply| {
+        let server = serve(reply);
+        let statements = ["CREATE MODEL m FROM 'models:/m-0123456789abcdef0123456789abcdef'".to_owned()];
+        run(&Sandbox::new(), &statements, &[("MLFLOW_TRACKING_URI", &server)]).error(1).replace(&server, "<server>")
+    };
+    let old = logged(|question| match question.page.starts_with("/api/2.0/mlflow/experiments/get?") {
+        true => json("200 OK", r#"{"experiment": {"experiment_id": "0", "name": "Default"}}"#),
+        false => Reply::not_found(),
+    });
+    assert_snapshot!(old, @"error: -c:1:1: cannot use `models:/m-0123456789abcdef0123456789abcdef`: the MLflow server `<server>` does not have it: it has no page for logged models, which came with MLflow 3; check the address, and that MLFLOW_TRACKING_URI is the right server");
+    assert_snapshot!(logged(|_| Reply::not_found()), @"error: -c:1:1: cannot use `models:/m-0123456789abcdef0123456789abcdef`: `<server>` did not answer as an MLflow server does: it knows no such page; check that MLFLOW_TRACKING_URI is the address of one");
+    assert_snapshot!(logged(|_| json("200 OK", "{}")), @"error: -c:1:1: cannot use `models:/m-0123456789abcdef0123456789abcdef`: `<server>` did not answer as an MLflow server does: the answer to /api/2.0/mlflow/logged-models/m-0123456789abcdef0123456789abcdef is wrong: missing field `model` at line 1 column 2; check that MLFLOW_TRACKING_URI is the address of one");
+}
+
+#[test]
 fn artifacts_that_cannot_be_read_are_an_error() {
     let at = |uri: &'static str| replied(move |_| json("200 OK", &format!(r#"{{"artifact_uri": "{uri}"}}"#)));
     assert_snapshot!(at("dbfs:/models/churn"), @"error: -c:1:1: cannot use `models:/churn/1`: `dbfs:/models/churn` is no address of a model: the server keeps the model in a store of the kind `dbfs`, which foretell does not read; start the server with `--serve-artifacts`, or copy the model's directory and give its path");

@@ -123,7 +123,7 @@ impl Client {
                 Err(Error::NoFile { file: shown, directory: self.shown().to_owned(), message })
             }
             // A server that is not MLflow's may have the files.
-            Error::NotMlflow { .. } => {
+            Error::NoPage { .. } => {
                 Err(Error::NoFile { file: shown, directory: self.shown().to_owned(), message: String::new() })
             }
             Error::Status { server, status, message } => {
@@ -231,7 +231,7 @@ impl Client {
             (_, "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND") => Error::NotThere { server, message },
             // An alias that is not there.
             (400, "INVALID_PARAMETER_VALUE") => Error::NotThere { server, message },
-            (404, _) if !is_mlflow => self.not_mlflow("it knows no such page"),
+            (404, _) if !is_mlflow => Error::NoPage { server },
             _ => Error::Status { server, status, message },
         })
     }

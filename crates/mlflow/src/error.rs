@@ -185,6 +185,15 @@ pub enum Error {
         /// What was expected.
         what: String,
     },
+
+    /// The server has nothing at an address where MLflow answers: it is none, or one of another version.
+    #[error(
+        "`{server}` did not answer as an MLflow server does: it knows no such page; check that MLFLOW_TRACKING_URI is the address of one"
+    )]
+    NoPage {
+        /// The server.
+        server: String,
+    },
 }
 
 /// What a server said, as the end of a sentence.

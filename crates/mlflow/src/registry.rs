@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use url::Url;
 
@@ -164,16 +165,7 @@ impl Registry {
             }
             ModelUri::Latest { name } => self.latest(name, None).await,
             ModelUri::Stage { name, stage } => self.latest(name, Some(stage)).await,
-            ModelUri::Logged { id } => {
-                let answer = self.tracking.get::<LoggedAnswer>(&format!("logged-models/{id}"), &[]).await;
-                match answer {
-                    Err(Error::NotMlflow { server, .. }) => {
-                        let message = "it has no page for logged models, which came with MLflow 3".to_owned();
-                        Err(Error::NotThere { server, message })
-                    }
-                    answer => Ok(self.logged(answer?.model.info, "")),
-                }
-            }
+            ModelUri::Logged { id } => self.logged_model(id).await,
             ModelUri::Run { run, path } => self.run(run, path).await,
         }
     }
@@ -205,6 +197,26 @@ impl Registry {
         }
     }
 
+    async fn logged_model(&self, id: &str) -> Result<Found> {
+        match self.tracking.get::<LoggedAnswer>(&format!("logged-models/{id}"), &[]).await {
+            Ok(answer) => Ok(self.logged(answer.model.info, "")),
+            Err(absent @ Error::NoPage { .. }) => Err(self.without_logged_models(absent).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why there is no page for logged models: the server is of an MLflow without them, or of none.
+    async fn without_logged_models(&self, absent: Error) -> Error {
+        // Every MLflow has this page; one without this experiment says so.
+        match self.tracking.get::<IgnoredAny>("experiments/get", &[("experiment_id", "0")]).await {
+            Err(Error::NoPage { .. }) => absent,
+            _ => Error::NotThere {
+                server: self.tracking.shown().to_owned(),
+                message: "it has no page for logged models, which came with MLflow 3".to_owned(),
+            },
+        }
+    }
+
     fn logged(&self, model: LoggedInfo, inner: &str) -> Found {
         Found {
             means: format!("models:/{}", model.model_id),
@@ -228,7 +240,7 @@ impl Registry {
             let models = match found {
                 Ok(answer) => answer.models,
                 // MLflow 2 has no logged models, and no such page.
-                Err(Error::NotMlflow { .. }) => Vec::new(),
+                Err(Error::NoPage { .. }) => Vec::new(),
                 Err(error) => return Err(error),
             };
             if let Some(model) = models.into_iter().map(|model| model.info).find(|model| model.source_run_id == run) {

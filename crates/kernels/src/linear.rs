@@ -50,6 +50,8 @@ pub struct LinearModel {
     features: usize,
     rounding: Rounding,
     stages: Stages,
+    /// The second output, if the first is the same with the opposite sign: so classifiers of two classes are exported.
+    mirrored: Option<Box<LinearModel>>,
 }
 
 impl LinearModel {
@@ -64,14 +66,20 @@ impl LinearModel {
         }
         let features = weights.len() / outputs;
         let rounding = Rounding::default();
-        Ok(Self { weights, intercepts, features, rounding, stages: Stages::of_features(features, rounding) })
+        let stages = Stages::of_features(features, rounding);
+        let mirrored = second_of_opposites(&weights, &intercepts).map(|(weights, intercept)| {
+            let (intercepts, stages) = (vec![intercept], stages.clone());
+            Box::new(Self { weights, intercepts, features, rounding, stages, mirrored: None })
+        });
+        Ok(Self { weights, intercepts, features, rounding, stages, mirrored })
     }
 
     /// The same model with sums that are rounded so.
     #[must_use]
     pub fn with_rounding(self, rounding: Rounding) -> Self {
         let stages = Stages::of_features(self.features, rounding);
-        Self { rounding, stages, ..self }
+        let mirrored = self.mirrored.map(|second| Box::new(second.with_rounding(rounding)));
+        Self { rounding, stages, mirrored, ..self }
     }
 
     /// Number of features.
@@ -109,7 +117,8 @@ impl LinearModel {
 
     /// Bytes of memory that the model occupies.
     pub fn bytes(&self) -> usize {
-        size_of::<f32>() * (self.weights.len() + self.intercepts.len()) + self.stages.bytes()
+        let mirrored = self.mirrored.as_ref().map_or(0, |second| second.bytes());
+        size_of::<f32>() * (self.weights.len() + self.intercepts.len()) + self.stages.bytes() + mirrored
     }
 
     /// Computes every output column from the feature columns.
@@ -119,8 +128,26 @@ impl LinearModel {
     pub fn evaluate(&self, columns: &[&[f32]], outputs: &mut [&mut [f32]]) {
         let rows = rows_of(self, outputs);
         check_columns(columns.len(), self.features, columns.iter().map(|column| column.len()), rows);
+        if let (Some(second), [opposite, outputs @ ..]) = (&self.mirrored, &mut *outputs) {
+            second.evaluate(columns, outputs);
+            return negate(outputs[0], opposite);
+        }
         tiles::run(Form::best(), self, &self.stages, &Features(columns), outputs);
     }
+}
+
+/// The second of two outputs, if the weights and intercepts of the first are those of the second with the opposite sign. Every
+/// sum and every rounding is the same then, but for its sign.
+fn second_of_opposites(weights: &[f32], intercepts: &[f32]) -> Option<(Vec<f32>, f32)> {
+    let &[first, second] = intercepts else { return None };
+    let (pairs, _) = weights.as_chunks::<2>();
+    let are_opposite = first == -second && pairs.iter().all(|[first, second]| *first == -*second);
+    are_opposite.then(|| (pairs.iter().map(|[_, second]| *second).collect(), second))
+}
+
+/// The numbers with the opposite sign; a sum that is zero has none.
+fn negate(numbers: &[f32], opposites: &mut [f32]) {
+    opposites.iter_mut().zip(numbers).for_each(|(opposite, &number)| *opposite = 0.0 - number);
 }
 
 /// Columns that are the features as they are.

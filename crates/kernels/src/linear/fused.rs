@@ -3,7 +3,7 @@
 use super::codes::LookUp;
 use super::stages::{Stage, Stages, Table};
 use super::tiles::{self, Columns};
-use super::{LinearError, LinearKernel, LinearModel, check_columns, rows_of};
+use super::{LinearError, LinearKernel, LinearModel, check_columns, negate, rows_of};
 use crate::forms::Form;
 
 /// A linear model that reads its features before they were imputed, scaled or spread over indicator columns.
@@ -14,6 +14,8 @@ pub struct FusedLinear {
     model: LinearModel,
     inputs: Vec<FusedInput>,
     stages: Stages,
+    /// As in the model.
+    mirrored: Option<Box<FusedLinear>>,
 }
 
 /// What one input column of a [`FusedLinear`] means.
@@ -89,7 +91,11 @@ impl FusedLinear {
             return Err(LinearError::Inputs { got: feature, features: model.features });
         }
         let stages = Stages::of_inputs(&inputs, &model.weights, model.outputs(), model.rounding);
-        Ok(Self { model, inputs, stages })
+        let mirrored = match &model.mirrored {
+            Some(second) => Some(Box::new(Self::try_new(second.as_ref().clone(), inputs.clone())?)),
+            None => None,
+        };
+        Ok(Self { model, inputs, stages, mirrored })
     }
 
     /// The model behind the inputs.
@@ -109,7 +115,8 @@ impl FusedLinear {
 
     /// Bytes of memory that the model occupies.
     pub fn bytes(&self) -> usize {
-        self.model.bytes() + self.stages.bytes() + size_of::<FusedInput>() * self.inputs.len()
+        let mirrored = self.mirrored.as_ref().map_or(0, |second| second.bytes());
+        self.model.bytes() + self.stages.bytes() + size_of::<FusedInput>() * self.inputs.len() + mirrored
     }
 
     /// Computes every output column from the input columns.
@@ -128,6 +135,10 @@ impl FusedLinear {
             self.inputs.iter().zip(columns).all(|(input, column)| input.takes(column)),
             "columns of the inputs' kinds"
         );
+        if let (Some(second), [opposite, outputs @ ..]) = (&self.mirrored, &mut *outputs) {
+            second.evaluate_with(form, columns, outputs);
+            return negate(outputs[0], opposite);
+        }
         let dictionaries = Dictionaries::of(self, columns);
         let sources = Sources { stages: &self.stages, columns, dictionaries };
         tiles::run(form, &self.model, &self.stages, &sources, outputs);

@@ -134,10 +134,17 @@ fn all_instructions_give_the_same_bits_and_so_do_dictionaries() {
     let inputs = every_kind_of_input();
     let features = inputs.iter().map(FusedInput::width).sum::<usize>();
     assert!(features > BLOCK_FEATURES, "more than one block");
-    for (outputs, rounding) in [(1, Rounding::Once), (3, Rounding::Once), (1, Rounding::Twice)] {
+    for (outputs, rounding) in [(1, Rounding::Once), (3, Rounding::Once), (1, Rounding::Twice), (2, Rounding::Once)] {
         let mut number = numbers(7);
-        let weights = (0..features * outputs).map(|_| number()).collect();
-        let model = LinearModel::try_new(weights, vec![0.5; outputs]).expect("a valid model").with_rounding(rounding);
+        let mut weights: Vec<f32> = (0..features * outputs).map(|_| number()).collect();
+        let mut intercepts = vec![0.5; outputs];
+        if outputs == 2 {
+            // Two outputs with opposite signs are computed once.
+            weights.as_chunks_mut::<2>().0.iter_mut().for_each(|[first, second]| *second = -*first);
+            intercepts[1] = -0.5;
+        }
+        let model = LinearModel::try_new(weights, intercepts).expect("a valid model").with_rounding(rounding);
+        assert_eq!(model.mirrored.is_some(), outputs == 2);
         let fused = FusedLinear::try_new(model.clone(), inputs.clone()).expect("valid inputs");
         let numbers: Vec<Vec<f32>> = inputs.iter().map(|_| (0..ROWS).map(|_| number() * 3.0).collect()).collect();
         let numbers: Vec<Vec<f32>> = numbers
@@ -216,4 +223,13 @@ fn assert_same_bits(got: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
         let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
         assert!(same, "{what}: {got} instead of {expected}");
     }
+}
+
+#[test]
+fn opposites_of_zero_are_zero() {
+    let model = LinearModel::try_new(vec![1.0, -1.0, -1.0, 1.0], vec![0.0, -0.0]).expect("a valid model");
+    let outputs = evaluate(&model, &[vec![2.0, 0.0, -0.0, f32::MIN_POSITIVE], vec![2.0, 0.0, 0.0, 1.0]], 0..4);
+    assert_eq!(outputs[0].iter().map(|x| x.to_bits()).collect::<Vec<_>>()[..3], [0; 3]);
+    assert_eq!(outputs[1].iter().map(|x| x.to_bits()).collect::<Vec<_>>()[..3], [0; 3]);
+    assert_eq!(outputs[0][3], -outputs[1][3]);
 }

@@ -3,6 +3,7 @@
 //! Columns of text are read as they are held, in place: offsets or views, in a dictionary or not.
 
 use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, UInt64Type};
 use foretell_kernels::keys::{NOT_FOUND as NO_KEY, TextTable, WordTable};
 
@@ -12,6 +13,9 @@ use crate::error::Result;
 
 /// The position of a value that is no key.
 pub(super) const NOT_FOUND: u32 = NO_KEY;
+
+/// Where a dictionary has more values than so many for each row, the rows' own are looked up.
+const VALUES_PER_ROW_MAX: usize = 64;
 
 /// The position of each key.
 #[derive(Debug, Clone)]
@@ -54,6 +58,9 @@ impl KeyIndex {
     /// The position of each value, or [`NOT_FOUND`].
     pub(super) fn positions(&self, input: &ArrayRef) -> Result<Vec<u32>> {
         if let Some(dictionary) = input.as_any_dictionary_opt() {
+            if dictionary.values().len() > VALUES_PER_ROW_MAX * input.len() {
+                return self.positions(&take(dictionary.values(), dictionary.keys(), None)?);
+            }
             let positions = self.positions(dictionary.values())?;
             // Without a value every key is NULL.
             return Ok(match positions.is_empty() {

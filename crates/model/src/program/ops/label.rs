@@ -55,7 +55,7 @@ impl LabelRule {
             let (below, above) = (labels.value(0), labels.value(1));
             return for_float!(
                 data_type,
-                T => Ok(column::<Int64Type>(above_or_below(values::<T>(&scores[0])?, threshold.into(), below, above))),
+                T => Ok(column::<Int64Type>(above_or_below(values::<T>(&scores[0])?, threshold, below, above))),
                 _ => Err(wrong_type("the label", data_type))
             );
         }
@@ -114,7 +114,8 @@ fn winners<N: Copy>(scores: &[&[N]], beats: impl Fn(N, N) -> bool) -> Vec<u32> {
 }
 
 /// `above` where a score is above the threshold, else `below`.
-fn above_or_below<N: Copy + PartialOrd>(scores: &[N], threshold: N, below: i64, above: i64) -> Vec<i64> {
+fn above_or_below<N: Copy + PartialOrd + From<f32>>(scores: &[N], threshold: f32, below: i64, above: i64) -> Vec<i64> {
+    let threshold = N::from(threshold);
     scores.iter().map(|&score| if score > threshold { above } else { below }).collect()
 }
 

@@ -1,14 +1,14 @@
 //! Islands that the tensor evaluator computes: it has every operator and every kind of value, and is not built for speed.
 //!
-//! The evaluator knows shapes only while it runs, so an island is tried with a few rows when the model is loaded: two
-//! together, and each of them alone. Where a dimension of a result follows the number of rows, and the rows together have
+//! The evaluator knows shapes only while it runs, so an island is tried with a few rows when the model is loaded: all of
+//! them together, and two of them alone. Where a dimension of a result follows the number of rows, and the rows together have
 //! the answers they have alone, that is the batch. What does not follow it cannot leave the island.
 
 use arrow::array::{Array as _, ArrayRef};
 use foretell_tensors::{Budget, Data, Graph, Program, Tensor, Usage, Value};
 
 use super::probe::{Kind, Probe};
-use super::{Batch, CHUNK_ROWS, Engine, Island, Port, border, is_of_rows};
+use super::{Batch, CHUNK_ROWS, Engine, Island, Port, TRIAL_ROWS, border, is_of_rows};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -240,12 +240,12 @@ impl Trials<'_> {
         Ok(Run { values, usage })
     }
 
-    /// Runs over the first rows of a kind together, then over each of them alone.
-    fn pair(&self, kind: Kind) -> Result<[Run; 3]> {
-        let columns = self.probe.rows(kind, 2)?;
+    /// Runs over the first rows of a kind together, then over the first and the last of them alone.
+    fn several(&self, kind: Kind) -> Result<[Run; 3]> {
+        let columns = self.probe.rows(kind, TRIAL_ROWS)?;
         let alone = |row| self.run(&slices(&columns, row, 1), 1);
-        let [first, second] = [alone(0)?, alone(1)?];
-        Ok([self.run(&columns, 2)?, first, second])
+        let [first, last] = [alone(0)?, alone(TRIAL_ROWS - 1)?];
+        Ok([self.run(&columns, TRIAL_ROWS)?, first, last])
     }
 
     /// Any number of rows at a time.
@@ -253,10 +253,10 @@ impl Trials<'_> {
         let mut failure = None;
         let mut runs = Vec::new();
         for kind in Kind::ALL {
-            match self.pair(kind) {
-                Ok(pair) => {
-                    let is_cheap = pair[0].usage.work < CHEAP_WORK;
-                    runs.push(pair);
+            match self.several(kind) {
+                Ok(several) => {
+                    let is_cheap = several[0].usage.work < CHEAP_WORK;
+                    runs.push(several);
                     if !is_cheap {
                         break;
                     }
@@ -268,11 +268,12 @@ impl Trials<'_> {
                 }
             }
         }
-        let Some([pair, alone, _]) = runs.first() else {
+        let Some([several, alone, _]) = runs.first() else {
             let error = failure.unwrap_or_else(|| Error::Internal("an island that was never tried".to_string()));
             return Err(error.into());
         };
-        let row_bytes = pair.usage.bytes.saturating_sub(alone.usage.bytes).max(1);
+        let more_bytes = several.usage.bytes.saturating_sub(alone.usage.bytes);
+        let row_bytes = (more_bytes / (TRIAL_ROWS as u64 - 1)).max(1);
         let chunk = request.limits.run_bytes / CHUNK_SHARE / row_bytes;
         let chunk = usize::try_from(chunk).map_or(CHUNK_ROWS, |chunk| chunk.clamp(1, CHUNK_ROWS));
         let batch = if request.steps_depend { Batch::Exactly(1) } else { Batch::UpTo(chunk) };
@@ -340,7 +341,7 @@ pub(super) enum Found {
     Mixed,
 }
 
-/// What a value is that two rows give together, and each of them alone, in some trials.
+/// What a value is that rows give together, and the first and the last of them alone, in some trials.
 fn found(trials: &[[Value; 3]], of_rows: bool) -> Found {
     let mut lengths = trials.iter().flatten().map(|value| match value {
         Value::Sequence(items) => Some(items.len()),
@@ -373,21 +374,22 @@ fn found(trials: &[[Value; 3]], of_rows: bool) -> Found {
 }
 
 fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
-    let Some([pair, alone, _]) = trials.first() else { return Found::Unfit };
-    let shapes =
-        |[pair, first, second]: &[&Tensor; 3]| [pair.shape(), first.shape(), second.shape()].map(<[usize]>::to_vec);
+    let Some([several, alone, _]) = trials.first() else { return Found::Unfit };
+    let shapes = |trial: &[&Tensor; 3]| trial.map(|tensor| tensor.shape().to_vec());
     let kinds = |tensors: &[&Tensor; 3]| tensors.map(Tensor::element_type);
-    let same = |trial| shapes(trial) == shapes(&trials[0]) && kinds(trial) == [pair.element_type(); 3];
-    if alone.rank() != pair.rank() || trials.iter().any(|trial| !same(trial) || trial[1].shape() != trial[2].shape()) {
+    let same = |trial| shapes(trial) == shapes(&trials[0]) && kinds(trial) == [several.element_type(); 3];
+    if alone.rank() != several.rank() || trials.iter().any(|trial| !same(trial) || trial[1].shape() != trial[2].shape())
+    {
         return Found::Unfit;
     }
-    let Some(data_type) = border::arrow_type(pair.element_type()) else { return Found::Unfit };
-    let changed: Vec<usize> = (0..pair.rank()).filter(|&axis| pair.shape()[axis] != alone.shape()[axis]).collect();
+    let Some(data_type) = border::arrow_type(several.element_type()) else { return Found::Unfit };
+    let changed: Vec<usize> =
+        (0..several.rank()).filter(|&axis| several.shape()[axis] != alone.shape()[axis]).collect();
     match changed[..] {
         [] if of_rows => Found::Unfit,
         [] => unchanged(trials),
-        [axis] if (alone.shape()[axis], pair.shape()[axis]) == (1, 2) => {
-            let mut shape = pair.shape().to_vec();
+        [axis] if (alone.shape()[axis], several.shape()[axis]) == (1, TRIAL_ROWS) => {
+            let mut shape = several.shape().to_vec();
             shape.remove(axis);
             let Some(port) = Port::output(data_type, shape, axis) else { return Found::Unfit };
             match trials.iter().all(|trial| rows_are_alike(&port, trial)) {
@@ -399,39 +401,39 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
     }
 }
 
-/// True if both rows have the values together that they have alone.
-fn rows_are_alike(port: &Port, [pair, first, second]: &[&Tensor; 3]) -> bool {
+/// True if the first and the last row have the values together that they have alone.
+fn rows_are_alike(port: &Port, [several, first, last]: &[&Tensor; 3]) -> bool {
     let columns = |tensor: &Tensor, rows| border::columns(port, tensor.data(), rows);
-    let (Ok(pair), Ok(first), Ok(second)) = (columns(pair, 2), columns(first, 1), columns(second, 1)) else {
+    let (Ok(several), Ok(first), Ok(last)) = (columns(several, TRIAL_ROWS), columns(first, 1), columns(last, 1)) else {
         return false;
     };
-    let mut all = pair.iter().zip(first.iter().zip(&second));
-    all.all(|(pair, (first, second))| &pair.slice(0, 1) == first && &pair.slice(1, 1) == second)
+    let mut all = several.iter().zip(first.iter().zip(&last));
+    all.all(|(several, (first, last))| &several.slice(0, 1) == first && &several.slice(TRIAL_ROWS - 1, 1) == last)
 }
 
 /// A value without a dimension for the rows: always the same, or a shape with their number in it.
 fn unchanged(trials: &[[&Tensor; 3]]) -> Found {
-    let [pair, alone, _] = trials[0];
-    if trials.iter().flatten().all(|tensor| tensor.data() == pair.data()) {
-        return Found::Output(Output::Constant(pair.clone()), Vec::new());
+    let [several, alone, _] = trials[0];
+    if trials.iter().flatten().all(|tensor| tensor.data() == several.data()) {
+        return Found::Output(Output::Constant(several.clone()), Vec::new());
     }
     let numbers = |tensor: &Tensor| tensor.values::<i64>().map(<[i64]>::to_vec);
-    let (Some(two), Some(one)) = (numbers(pair), numbers(alone)) else { return Found::Unfit };
-    let always = |[pair, first, second]: &[&Tensor; 3]| {
-        numbers(pair).as_ref() == Some(&two)
-            && [first, second].iter().all(|tensor| numbers(tensor).as_ref() == Some(&one))
+    let (Some(many), Some(one)) = (numbers(several), numbers(alone)) else { return Found::Unfit };
+    let always = |[several, first, last]: &[&Tensor; 3]| {
+        numbers(several).as_ref() == Some(&many)
+            && [first, last].iter().all(|tensor| numbers(tensor).as_ref() == Some(&one))
     };
-    let values: Option<Vec<Option<i64>>> = two
+    let values: Option<Vec<Option<i64>>> = many
         .iter()
         .zip(&one)
-        .map(|pair| match pair {
-            (2, 1) => Some(None),
-            (two, one) if two == one => Some(Some(*two)),
+        .map(|(&many, &one)| match (many, one) {
+            _ if many == one => Some(Some(many)),
+            (_, 1) if many == TRIAL_ROWS as i64 => Some(None),
             _ => None,
         })
         .collect();
-    match values.filter(|_| pair.rank() < 2 && trials.iter().all(always)) {
-        Some(values) => Found::Output(Output::Rows { values, scalar: pair.rank() == 0 }, Vec::new()),
+    match values.filter(|_| several.rank() < 2 && trials.iter().all(always)) {
+        Some(values) => Found::Output(Output::Rows { values, scalar: several.rank() == 0 }, Vec::new()),
         None => Found::Unfit,
     }
 }

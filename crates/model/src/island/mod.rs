@@ -33,6 +33,9 @@ pub(crate) use trust::trusted;
 
 /// Rows that an island computes at a time at most: activations of a layer stay in the second-level cache.
 const CHUNK_ROWS: usize = 1024;
+/// Rows that an island is tried with, to see whether they change each other's answers: so many that an operator which picks
+/// rows by position is seen to leave some out.
+const TRIAL_ROWS: usize = 5;
 /// Outputs with more elements per row are one list column.
 const COLUMNS_MAX: usize = 256;
 

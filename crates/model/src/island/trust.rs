@@ -9,7 +9,7 @@ use foretell_tensors::{Budget, Data, Graph, Tensor};
 
 use super::probe::{Kind, Probe};
 use super::tract::Draft;
-use super::{Island, border, evaluator};
+use super::{Island, TRIAL_ROWS, border, evaluator};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -73,7 +73,7 @@ pub(super) fn mixes_rows(island: &Island, probe: &Probe) -> Result<bool> {
     let mut failure = None;
     for kind in Kind::ALL {
         // Rows too large to try are not tried.
-        let Ok(columns) = probe.rows(kind, 2) else { continue };
+        let Ok(columns) = probe.rows(kind, TRIAL_ROWS) else { continue };
         match is_alike_alone(island, &columns) {
             Ok(alike) => return Ok(!alike),
             Err(error) => failure = failure.or(Some(error)),
@@ -82,10 +82,10 @@ pub(super) fn mixes_rows(island: &Island, probe: &Probe) -> Result<bool> {
     failure.map_or(Ok(false), Err)
 }
 
-/// Whether each of two rows has the answer alone that it has beside the other.
+/// Whether each row has the answer alone that it has beside the others.
 fn is_alike_alone(island: &Island, columns: &[ArrayRef]) -> Result<bool> {
-    let together = island.run_batch(&island.engine, columns, 2)?;
-    for row in 0..2 {
+    let together = island.run_batch(&island.engine, columns, TRIAL_ROWS)?;
+    for row in 0..TRIAL_ROWS {
         let alone: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
         let alone = island.run_batch(&island.engine, &alone, 1)?;
         if together.iter().zip(&alone).any(|(together, alone)| !are_close_columns(&together.slice(row, 1), alone)) {

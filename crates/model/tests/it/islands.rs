@@ -8,6 +8,7 @@ use foretell_model::{Answer, Error, LoadOptions, Model, OnRefusedRow};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType as Element;
 
+use crate::compare::elements;
 use crate::files::{encode, float, float_tensor, input, int, int_tensor, model, node};
 
 /// Text with a suffix, as a number.
@@ -102,4 +103,58 @@ fn the_plan_tells_who_computes() {
     let model = load(&encode(&model(2, nodes, vec![weights])));
     let backends: Vec<&str> = model.describe().iter().map(|line| line.backend).collect();
     assert_eq!((model.backend(), backends), ("native + tensors", vec!["native", "tensors"]));
+}
+
+#[test]
+fn rows_that_would_change_each_other_are_refused() {
+    let ends = || {
+        vec![int_tensor("start", &[1], &[0]), int_tensor("second", &[1], &[2]), int_tensor("end", &[1], &[i64::MAX])]
+    };
+    let turned = vec![
+        node("Slice", &["x", "start", "second", "start"], "head", vec![]),
+        node("Slice", &["x", "second", "end", "start"], "tail", vec![]),
+        node("Concat", &["tail", "head"], "y", vec![int("axis", 0)]),
+    ];
+    let of_largest = vec![node("ReduceMax", &["x", "start"], "m", vec![]), node("Sub", &["x", "m"], "y", vec![])];
+    let backwards = vec![node("Slice", &["x", "last", "before", "start", "back"], "y", vec![])];
+    let last_two = vec![node("Slice", &["x", "fore", "end", "start"], "y", vec![])];
+    let places = |more: &[(&str, i64)]| {
+        let more = more.iter().map(|&(name, value)| int_tensor(name, &[1], &[value]));
+        ends().into_iter().chain(more).collect::<Vec<_>>()
+    };
+    let graphs = [
+        ("the largest", of_largest, ends()),
+        ("another order", turned, ends()),
+        ("backwards", backwards, places(&[("last", -1), ("before", i64::MIN + 1), ("back", -1)])),
+        ("the last two", last_two, places(&[("fore", -2)])),
+    ];
+    for element in [Element::Float, Element::Int64] {
+        for (name, nodes, constants) in &graphs {
+            let mut file = model(1, nodes.clone(), constants.clone());
+            file.graph.as_mut().expect("a graph").input = vec![input("x", element, &[None, Some(1)])];
+            let loaded = Model::from_bytes(&encode(&file), &LoadOptions::default());
+            let error = loaded.err().unwrap_or_else(|| panic!("{name} of {element:?} loads")).to_string();
+            assert!(error.contains("mixes rows"), "{name} of {element:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn elements_of_a_row_that_become_rows_are_its_own_where_there_is_one_row_only() {
+    let nodes = vec![
+        node("Expand", &["x", "two"], "e", vec![]),
+        node("Softmax", &["e"], "s", vec![int("axis", 1)]),
+        node("Flatten", &["s"], "y", vec![int("axis", 2)]),
+    ];
+    let file = |batch| {
+        let mut file = model(1, nodes.clone(), vec![int_tensor("two", &[2], &[1, 2])]);
+        file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[batch, Some(1)])];
+        encode(&file)
+    };
+    let error = Model::from_bytes(&file(None), &LoadOptions::default()).expect_err("two rows for each one");
+    assert!(error.to_string().contains("mixes rows"), "{error}");
+    let numbers: ArrayRef = Arc::new(Float32Array::from(vec![3.0, -1.0]));
+    let answers = load(&file(Some(1))).run(&[numbers], 2, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
+    let shares = elements(answers[0].as_struct().column(0));
+    assert_eq!(shares.as_primitive::<Float32Type>().values(), &[0.5; 4]);
 }

@@ -132,6 +132,16 @@ impl DenseNetwork {
         &self.layers
     }
 
+    /// Bytes of memory that the network occupies.
+    pub fn bytes(&self) -> usize {
+        let numbers = |layer: &Layer| {
+            let of_steps =
+                layer.steps.iter().map(|step| if let Step::With(_, numbers) = step { numbers.len() } else { 0 });
+            layer.panels.numbers() + of_steps.sum::<usize>()
+        };
+        size_of::<f32>() * self.layers.iter().map(numbers).sum::<usize>()
+    }
+
     /// How it is computed on this processor.
     pub fn kernel(&self) -> impl fmt::Display {
         Kernel { form: self.form, layers: self.layers.len(), tile_rows: tile::rows_max(self.form, self.width) }

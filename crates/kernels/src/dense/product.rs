@@ -49,6 +49,11 @@ impl Panels {
         self.outputs
     }
 
+    /// Numbers that are kept.
+    pub(super) fn numbers(&self) -> usize {
+        self.weights.len() + self.intercepts.len()
+    }
+
     /// Outputs with those that fill up the last panel.
     pub(super) fn padded_outputs(&self) -> usize {
         self.intercepts.len()

@@ -1,9 +1,9 @@
 //! Which nodes foretell computes over columns, which go to tract and which to the tensor evaluator: the one place where
 //! that is decided.
 //!
-//! Operators of ai.onnx.ml, and whatever foretell has an operation for, are native, unless they are part of a dense network:
-//! a matrix product of two computed values, or with many weights, goes to tract, and so does everything foretell does not
-//! know but tract does. Operators that both sides have stay where their inputs are, so that an island is left only for a
+//! Operators of ai.onnx.ml, and whatever foretell has an operation for, are native, dense networks over columns included. A
+//! matrix product of two computed values goes to tract, and so does one with many weights unless it reads a table ([`Tables`])
+//! that foretell computes, and everything foretell does not know but tract does. Operators that both sides have stay where their inputs are, so that an island is left only for a
 //! reason. The evaluator has what neither takes: lowering finds out which nodes those are. Nodes are cut into islands by
 //! level, the number of borders on the longest way to a node: two nodes of one level have no node of another side on any way
 //! between them, so that they can run together.
@@ -15,9 +15,10 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, type_proto};
 
 use super::COLUMNS_MAX;
+use super::table::Tables;
 use crate::onnx::names_read;
 
-/// Weights of a matrix product beyond which tract is faster than the columns.
+/// Weights of a matrix product beyond which tract is faster than the columns, unless these are all that the product reads.
 const NATIVE_WEIGHTS_MAX: i64 = 8_192;
 
 /// Operators that tract knows and computes in another way than ONNX asks for, or not at all, as the cases of the `onnx`
@@ -108,6 +109,7 @@ const EITHER: &[&str] = &[
     "Abs",
     "Add",
     "And",
+    "BatchNormalization",
     "Cast",
     "Ceil",
     "Clip",
@@ -115,6 +117,7 @@ const EITHER: &[&str] = &[
     "Cos",
     "Div",
     "Dropout",
+    "Elu",
     "Equal",
     "Erf",
     "Exp",
@@ -122,6 +125,7 @@ const EITHER: &[&str] = &[
     "Flatten",
     "Floor",
     "Gather",
+    "Gelu",
     "Gemm",
     "Greater",
     "GreaterOrEqual",
@@ -158,6 +162,7 @@ const EITHER: &[&str] = &[
     "Relu",
     "Reshape",
     "Round",
+    "Selu",
     "Shape",
     "Sigmoid",
     "Sign",
@@ -165,6 +170,7 @@ const EITHER: &[&str] = &[
     "Slice",
     "Softmax",
     "Softplus",
+    "Softsign",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -244,6 +250,7 @@ pub(crate) fn schedule(graph: &GraphProto, order: &[usize], evaluated: &HashSet<
     let inputs = graph.input.iter().filter(|input| !weights.contains_key(input.name.as_str()));
     let mut values: HashMap<&str, (usize, Side)> =
         inputs.map(|input| (input.name.as_str(), (0, side_of_feature(input)))).collect();
+    let mut tables = Tables::of(graph);
     let mut levels: BTreeMap<usize, Level> = BTreeMap::new();
     for &position in order {
         let node = &graph.node[position];
@@ -251,8 +258,9 @@ pub(crate) fn schedule(graph: &GraphProto, order: &[usize], evaluated: &HashSet<
             names_read(node).into_iter().filter_map(|name| values.get(name).copied()).collect();
         let side = match evaluated.contains(&position) {
             true => Side::Tensors,
-            false => side(node, &values, &weights).unwrap_or_else(|| side_of_inputs(&read)),
+            false => side(node, &values, &weights, &tables).unwrap_or_else(|| side_of_inputs(&read)),
         };
+        tables.note(node);
         let crossed = |&(level, from): &(usize, Side)| level + usize::from(from != side);
         let depth = read.iter().map(crossed).max().unwrap_or(0);
         let level = levels.entry(depth).or_default();
@@ -296,7 +304,12 @@ fn side_of_inputs(read: &[(usize, Side)]) -> Side {
 }
 
 /// The side of a node that the evaluator was not asked to compute; `None` if it stays with its inputs.
-fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashMap<&str, i64>) -> Option<Side> {
+fn side(
+    node: &NodeProto,
+    values: &HashMap<&str, (usize, Side)>,
+    weights: &HashMap<&str, i64>,
+    tables: &Tables,
+) -> Option<Side> {
     let op_type = node.op_type.as_str();
     let depends_on_row = names_read(node).into_iter().any(|name| values.contains_key(name));
     match node.domain.as_str() {
@@ -310,7 +323,14 @@ fn side(node: &NodeProto, values: &HashMap<&str, (usize, Side)>, weights: &HashM
         let factors = node.input.iter().take(2);
         let computed = factors.clone().filter(|name| values.contains_key(name.as_str())).count();
         let heavy = factors.filter_map(|name| weights.get(name.as_str())).any(|&size| size > NATIVE_WEIGHTS_MAX);
-        return (computed == 2 || heavy).then_some(Side::Tract);
+        let of_tract = |name: &String| values.get(name.as_str()).is_some_and(|(_, side)| *side == Side::Tract);
+        return match computed {
+            2 => Some(Side::Tract),
+            _ if !heavy => None,
+            // What tract has computed stays there.
+            _ if tables.is_product(node) && !node.input.first().is_some_and(of_tract) => Some(Side::Native),
+            _ => Some(Side::Tract),
+        };
     }
     if op_type == "Gather" && picks_inside(node, values) {
         // A position that does not exist is an error; tract reads what belongs to another place.
@@ -338,7 +358,9 @@ fn picks_inside(node: &NodeProto, values: &HashMap<&str, (usize, Side)>) -> bool
 
 #[cfg(test)]
 mod tests {
-    use tract_onnx::pb::TensorProto;
+    use tract_onnx::pb::tensor_proto::DataType as Element;
+    use tract_onnx::pb::type_proto::Tensor;
+    use tract_onnx::pb::{TensorProto, TensorShapeProto, TypeProto};
 
     use super::*;
 
@@ -376,6 +398,26 @@ mod tests {
         ]);
         let work = schedule(&graph, &[0, 1, 2, 3, 4], &HashSet::new());
         assert_eq!(work, [Work::Native(0), Work::Tract(vec![1, 2, 3]), Work::Native(4)]);
+    }
+
+    #[test]
+    fn a_dense_network_over_a_table_is_native() {
+        let mut graph = graph(vec![
+            node("MatMul", &["x", "large"], "a"),
+            node("Relu", &["a"], "b"),
+            node("MatMul", &["b", "large"], "c"),
+        ]);
+        let table = |extents: usize| {
+            let dim = vec![Dimension::default(); extents];
+            let tensor = Tensor { elem_type: Element::Float as i32, shape: Some(TensorShapeProto { dim }) };
+            Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() })
+        };
+        graph.initializer.iter_mut().for_each(|tensor| tensor.data_type = Element::Float as i32);
+        graph.input[0].r#type = table(2);
+        let native = [Work::Native(0), Work::Native(1), Work::Native(2)];
+        assert_eq!(schedule(&graph, &[0, 1, 2], &HashSet::new()), native);
+        graph.input[0].r#type = table(3);
+        assert_eq!(schedule(&graph, &[0, 1, 2], &HashSet::new()), [Work::Tract(vec![0, 1, 2])]);
     }
 
     #[test]

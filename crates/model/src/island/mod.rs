@@ -10,6 +10,7 @@ mod choose;
 mod dependence;
 mod evaluator;
 mod probe;
+mod table;
 mod tract;
 mod trust;
 

@@ -6,6 +6,7 @@
 mod cast;
 mod constant;
 mod dead;
+mod dense;
 mod fuse_scale;
 mod fused;
 mod one_hot_linear;
@@ -28,6 +29,8 @@ pub struct PassOptions {
     pub one_hot_linear: bool,
     /// A one-hot encoding read by trees becomes a test on the category.
     pub one_hot_tree: bool,
+    /// Linear models that follow each other, and what stands between them, become one step.
+    pub dense: bool,
     /// Trees do not read features they never ask about.
     pub tree_features: bool,
     /// Steps that nobody reads disappear.
@@ -42,6 +45,7 @@ impl PassOptions {
         fuse_scale: true,
         one_hot_linear: true,
         one_hot_tree: true,
+        dense: true,
         tree_features: true,
         remove_dead: true,
     };
@@ -53,6 +57,7 @@ impl PassOptions {
         fuse_scale: false,
         one_hot_linear: false,
         one_hot_tree: false,
+        dense: false,
         tree_features: false,
         remove_dead: false,
     };
@@ -68,10 +73,11 @@ type Pass = fn(&mut Program, &[ColumnId]);
 
 /// The program with these passes done; the `wanted` columns keep their ids and their values.
 pub(crate) fn optimise(mut program: Program, wanted: &[ColumnId], options: &PassOptions) -> Program {
-    let passes: [(bool, Pass); 7] = [
+    let passes: [(bool, Pass); 8] = [
         (options.fold_constants, constant::run),
         (options.simplify_casts, cast::run),
         (options.one_hot_linear, one_hot_linear::run),
+        (options.dense, dense::run),
         (options.fuse_scale, fuse_scale::run),
         (options.one_hot_tree, one_hot_tree::run),
         (options.tree_features, tree_features::run),

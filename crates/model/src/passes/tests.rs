@@ -15,12 +15,13 @@ const TEXTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 #[test]
 fn every_pass_keeps_every_bit() {
-    let single: [fn(&mut PassOptions) -> &mut bool; 7] = [
+    let single: [fn(&mut PassOptions) -> &mut bool; 8] = [
         |options| &mut options.fold_constants,
         |options| &mut options.simplify_casts,
         |options| &mut options.fuse_scale,
         |options| &mut options.one_hot_linear,
         |options| &mut options.one_hot_tree,
+        |options| &mut options.dense,
         |options| &mut options.tree_features,
         |options| &mut options.remove_dead,
     ];
@@ -44,13 +45,16 @@ fn every_pass_keeps_every_bit() {
     assert!(changed > 300, "the passes found only {changed} things to do");
 }
 
-/// The bits of every wanted column, and the refused rows with their reasons.
+/// The bits of every wanted column, NaN having one pattern, and the refused rows with their reasons.
 fn answer(program: &Program, wanted: &[ColumnId], inputs: &[ArrayRef]) -> (Vec<Vec<u32>>, Vec<(usize, String)>) {
     let (columns, failures) = run(program, &Plan::new(program, wanted), inputs, ROWS).expect("a sound program");
     let refused: Vec<(usize, String)> = failures.iter().map(|(row, reason)| (row, reason.to_owned())).collect();
     let bits = |column: &ArrayRef| -> Vec<u32> {
         let values = column.as_primitive::<Float32Type>().values().iter().enumerate();
-        values.filter(|(row, _)| refused.iter().all(|(refused, _)| refused != row)).map(|(_, x)| x.to_bits()).collect()
+        values
+            .filter(|(row, _)| refused.iter().all(|(refused, _)| refused != row))
+            .map(|(_, x)| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() })
+            .collect()
     };
     (columns.iter().map(bits).collect(), refused)
 }
@@ -74,7 +78,7 @@ fn random_program(random: &mut Random) -> (Program, Vec<ColumnId>) {
 fn random_step(random: &mut Random, program: &mut Program, node: &Arc<str>, floats: &[ColumnId]) -> Vec<ColumnId> {
     const F32: DataType = DataType::Float32;
     let pick = floats[random.below(floats.len())];
-    match random.below(10) {
+    match random.below(11) {
         0 => program.push(node, Op::Constant(number(random.finite())), vec![], [F32]),
         1 => {
             let op = [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Max][random.below(3)];
@@ -104,12 +108,48 @@ fn random_step(random: &mut Random, program: &mut Program, node: &Arc<str>, floa
             let model = LinearModel::try_new(weights, vec![random.finite(); outputs]).expect("a model");
             program.push(node, Op::Linear(Arc::new(model)), features, vec![F32; outputs])
         }
+        9 => {
+            let features = random_features(random, program, node, floats);
+            random_layers(random, program, node, features)
+        }
         _ => {
             let features = random_features(random, program, node, floats);
             let trees = TreeEnsemble::try_new(random_trees(random, features.len())).expect("sound parts");
             program.push(node, Op::Trees(Arc::new(trees)), features, [F32])
         }
     }
+}
+
+/// Linear models one after the other, with functions and arithmetic between them.
+fn random_layers(
+    random: &mut Random,
+    program: &mut Program,
+    node: &Arc<str>,
+    mut columns: Vec<ColumnId>,
+) -> Vec<ColumnId> {
+    const F32: DataType = DataType::Float32;
+    for _ in 0..1 + random.below(3) {
+        let outputs = 1 + random.below(6);
+        let weights = (0..columns.len() * outputs).map(|_| random.finite()).collect();
+        let model = LinearModel::try_new(weights, vec![random.finite(); outputs]).expect("a model");
+        columns = program.push(node, Op::Linear(Arc::new(model)), columns, vec![F32; outputs]);
+        for _ in 0..random.below(3) {
+            let function = [UnaryOp::Relu, UnaryOp::Tanh, UnaryOp::Softplus, UnaryOp::Neg][random.below(4)];
+            let binary = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Div, BinaryOp::Min, BinaryOp::Max][random.below(5)];
+            let is_left = random.below(3) == 0;
+            let is_function = random.below(2) == 0;
+            for column in &mut columns {
+                let constant = number(random.finite());
+                let op = match (is_function, is_left) {
+                    (true, _) => Op::Unary(function),
+                    (false, true) => Op::Binary(binary, Operands::ConstantLeft(constant)),
+                    (false, false) => Op::Binary(binary, Operands::ConstantRight(constant)),
+                };
+                *column = program.push(node, op, vec![*column], [F32])[0];
+            }
+        }
+    }
+    columns
 }
 
 /// Some columns, scaled ones and encodings, whole or in part.

@@ -2,20 +2,25 @@
 
 use crate::program::{ColumnId, Program};
 
-/// The writer and the number of readers of every column, as the program was when this was taken.
+/// The writer, a reader and the number of readers of every column, as the program was when this was taken.
 pub(super) struct Uses {
     writers: Vec<Option<(usize, usize)>>,
+    readers: Vec<Option<(usize, usize)>>,
     reads: Vec<usize>,
 }
 
 impl Uses {
     pub(super) fn of(program: &Program, wanted: &[ColumnId]) -> Self {
-        let mut uses = Self { writers: vec![None; program.columns.len()], reads: vec![0; program.columns.len()] };
+        let columns = program.columns.len();
+        let mut uses = Self { writers: vec![None; columns], readers: vec![None; columns], reads: vec![0; columns] };
         for (at, step) in program.steps.iter().enumerate() {
             for (position, output) in step.outputs.iter().enumerate() {
                 uses.writers[output.index()] = Some((at, position));
             }
-            step.inputs.iter().for_each(|input| uses.reads[input.index()] += 1);
+            for (position, input) in step.inputs.iter().enumerate() {
+                uses.readers[input.index()] = Some((at, position));
+                uses.reads[input.index()] += 1;
+            }
         }
         wanted.iter().for_each(|column| uses.reads[column.index()] += 1);
         uses
@@ -25,6 +30,11 @@ impl Uses {
     /// for a column that did not exist yet.
     pub(super) fn writer(&self, column: ColumnId) -> Option<(usize, usize)> {
         self.writers.get(column.index()).copied().flatten()
+    }
+
+    /// The one step that reads a column, and the column's position among its inputs; `None` if nobody reads it, or several do.
+    pub(super) fn reader(&self, column: ColumnId) -> Option<(usize, usize)> {
+        self.readers.get(column.index()).copied().flatten().filter(|_| self.is_read_once(column))
     }
 
     /// Whether one step reads a column at one place, and nobody else does.

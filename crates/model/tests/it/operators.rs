@@ -38,6 +38,11 @@ fn what_the_evaluator_computes_is_what_onnxruntime_does() {
     check_file("engines");
 }
 
+#[test]
+fn dense_networks_answer_as_onnxruntime_does() {
+    check_file("dense");
+}
+
 /// Checks every case of a file, and prints those whose answers are not equal to the bit.
 fn check_file(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.json.gz"));

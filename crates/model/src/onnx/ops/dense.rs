@@ -218,6 +218,38 @@ fn scaled(values: &ArrayRef, factor: f32) -> Result<ArrayRef> {
     })
 }
 
+/// BatchNormalization with what was measured in training: a factor and a term for each channel, the second axis.
+pub(crate) fn normalize(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
+    let block = builder.block(node, input(node, inputs, 0)?)?;
+    if node.flag("training_mode", false)? || block.batch != Some(0) || block.data_type != DataType::Float32 {
+        return Err(node.unsupported(format!("it normalizes {} of {}", show(&block.dims()), block.data_type)));
+    }
+    let channels = block.shape.first().copied().unwrap_or(1);
+    let [scale, shift, mean, variance] = [1, 2, 3, 4].map(|at| match inputs.get(at) {
+        Some(Fact::Constant(tensor)) if tensor.values.len() == channels => {
+            Ok(tensor.values.as_primitive_opt::<Float32Type>().map(|values| values.values().clone()))
+        }
+        _ => Err(node.unsupported("its parameters are not constant numbers, one per channel")),
+    });
+    let [Some(scale), Some(shift), Some(mean), Some(variance)] = [scale?, shift?, mean?, variance?] else {
+        return Err(node.unsupported("its parameters have another type than what it normalizes"));
+    };
+    let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+    let mut columns = Vec::with_capacity(block.columns.len());
+    for (at, &column) in block.columns.iter().enumerate() {
+        let channel = at / (block.columns.len() / channels);
+        let factor = scale[channel] / (variance[channel] + epsilon).sqrt();
+        let term = shift[channel] - mean[channel] * factor;
+        let mut result = column;
+        for (op, number) in [(BinaryOp::Mul, factor), (BinaryOp::Add, term)] {
+            let number = Element::Value(Arc::new(Float32Array::from(vec![number])));
+            result = binary_column(builder, node, op, &Element::Column(result), &number, &DataType::Float32)?;
+        }
+        columns.push(result);
+    }
+    Ok(vec![Fact::Block(block.with_columns(DataType::Float32, columns))])
+}
+
 /// CDist of com.microsoft: the distances between a row and each of some constant points.
 pub(crate) fn distances(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let block = builder.block(node, input(node, inputs, 0)?)?;

@@ -113,6 +113,7 @@ fn general(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Option
     Ok(Some(match node.op_type() {
         "ArgMax" => reduce::arg_extreme(builder, node, inputs, true)?,
         "ArgMin" => reduce::arg_extreme(builder, node, inputs, false)?,
+        "BatchNormalization" => dense::normalize(builder, node, inputs)?,
         "Clip" => elementwise::clip(builder, node, inputs)?,
         "CumSum" => reduce::cum_sum(builder, node, inputs)?,
         "GatherElements" => lookup::gather_elements(builder, node, inputs)?,

@@ -9,6 +9,7 @@ mod binary;
 mod cast;
 mod city;
 mod columns;
+mod dense;
 mod encode;
 mod gather;
 mod keys;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, UInt32Type};
+use foretell_kernels::dense::DenseNetwork;
 use foretell_kernels::linear::LinearModel;
 use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
 
@@ -89,6 +91,8 @@ pub(crate) enum Op {
     Linear(Arc<LinearModel>),
     /// k→m (`f32`): a linear map over columns that are to be imputed, scaled or encoded first.
     FusedLinear(Arc<EncodedLinear>),
+    /// k→m (`f32`): linear maps one after the other, with functions and arithmetic between them.
+    Dense(Arc<DenseNetwork>),
     /// k→m (`f32`): sums (or averages, minima, maxima) over trees, base values added, before any post transform.
     Trees(Arc<TreeEnsemble>),
     /// k→m (`f64`): as [`Op::Trees`] with thresholds and weights of double precision.
@@ -119,9 +123,13 @@ pub(crate) enum UnaryOp {
     Abs,
     Ceil,
     Cos,
+    /// `alpha (exp(x) - 1)` below zero.
+    Elu(f32),
     Erf,
     Exp,
     Floor,
+    /// `x` times the share of a normal distribution that is below it.
+    Gelu,
     /// `alpha x + beta`, cut off at 0 and 1.
     HardSigmoid {
         alpha: f32,
@@ -138,10 +146,17 @@ pub(crate) enum UnaryOp {
     Reciprocal,
     Relu,
     Round,
+    /// `gamma` times [`UnaryOp::Elu`].
+    Selu {
+        alpha: f32,
+        gamma: f32,
+    },
     Sigmoid,
     Sign,
     Sin,
     Softplus,
+    /// `x / (1 + |x|)`
+    Softsign,
     Sqrt,
     Tanh,
     /// `1 / (1 + exp(-x))` as the ai.onnx.ml post transform LOGISTIC computes it.
@@ -256,6 +271,7 @@ impl Op {
             Self::CategoryStatistics(_) => "CategoryStatistics",
             Self::Linear(_) => "Linear",
             Self::FusedLinear(_) => "FusedLinear",
+            Self::Dense(_) => "Dense",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
             Self::LinearTrees(_) => "LinearTrees",
             Self::SupportVectors(_) => "SupportVectors",
@@ -299,6 +315,7 @@ impl Op {
             Self::CategoryStatistics(statistics) => statistics.run(inputs, rows),
             Self::Linear(model) => linear::run(model, inputs, rows),
             Self::FusedLinear(model) => model.run(inputs, rows, failures),
+            Self::Dense(network) => dense::run(network, inputs, rows),
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
             Self::LinearTrees(trees) => trees::run_linear(trees, inputs, rows),
@@ -329,6 +346,7 @@ impl Op {
         match self {
             Self::Linear(model) => Some(model.kernel().to_string()),
             Self::FusedLinear(model) => Some(model.linear().kernel().to_string()),
+            Self::Dense(network) => Some(network.kernel().to_string()),
             Self::Trees(ensemble) => Some(ensemble.kernel().to_string()),
             Self::Trees64(ensemble) => Some(ensemble.kernel().to_string()),
             Self::LinearTrees(trees) => Some(trees.trees().kernel().to_string()),
@@ -346,6 +364,7 @@ impl Op {
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => one_hot.bytes(),
             Self::Linear(model) => model.bytes(),
             Self::FusedLinear(model) => model.bytes(),
+            Self::Dense(network) => network.bytes(),
             Self::Trees(ensemble) => ensemble.bytes(),
             Self::Trees64(ensemble) => ensemble.bytes(),
             Self::LinearTrees(trees) => trees.bytes(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::not;
-use arrow::datatypes::{DataType, Float32Type};
+use arrow::datatypes::Float32Type;
 use foretell_kernels::activation::{logistic, plain_logistic, probit};
 use foretell_kernels::functions::Function;
 use foretell_kernels::real::Real;
@@ -16,6 +16,11 @@ use crate::error::Result;
 
 pub(super) fn run(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef> {
     let refused = || Err(wrong_type(&format!("{op:?}"), input.data_type()));
+    if let (Some(function), Some(numbers)) = (op.function(), input.as_primitive_opt::<Float32Type>()) {
+        let mut answers = numbers.values().to_vec();
+        function.apply(&mut answers);
+        return Ok(column::<Float32Type>(answers));
+    }
     match op {
         UnaryOp::Abs => for_wide!(input.data_type(), T => map::<T>(input, Number::absolute), _ => refused()),
         UnaryOp::Neg => for_wide!(input.data_type(), T => map::<T>(input, Number::negated), _ => refused()),
@@ -29,41 +34,59 @@ pub(super) fn run(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef> {
         },
         UnaryOp::IsNan => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_nan()), _ => refused()),
         UnaryOp::IsInf => for_float!(input.data_type(), T => test::<T>(input, |x| x.is_infinite()), _ => refused()),
-        UnaryOp::Logistic if *input.data_type() == DataType::Float32 => each(Function::Logistic, input),
-        UnaryOp::PlainLogistic if *input.data_type() == DataType::Float32 => each(Function::PlainLogistic, input),
         UnaryOp::Probit => map::<Float32Type>(input, probit),
         _ => for_float!(input.data_type(), T => float::<T>(op, input), _ => refused()),
     }
 }
 
-/// A function that is computed of many numbers at once.
-fn each(function: Function, input: &ArrayRef) -> Result<ArrayRef> {
-    let mut answers = values::<Float32Type>(input)?.to_vec();
-    function.apply(&mut answers);
-    Ok(column::<Float32Type>(answers))
+impl UnaryOp {
+    /// The kernel for columns of `f32`, where there is one.
+    pub(crate) fn function(self) -> Option<Function> {
+        Some(match self {
+            Self::Elu(alpha) => Function::Elu(alpha),
+            Self::Erf => Function::Erf,
+            Self::Exp => Function::Exp,
+            Self::Gelu => Function::Gelu,
+            Self::HardSigmoid { alpha, beta } => Function::HardSigmoid { alpha, beta },
+            Self::LeakyRelu(slope) => Function::LeakyRelu(slope),
+            Self::Logistic => Function::Logistic,
+            Self::PlainLogistic => Function::PlainLogistic,
+            Self::Relu => Function::Relu,
+            Self::Selu { alpha, gamma } => Function::Selu { alpha, gamma },
+            Self::Sigmoid => Function::Sigmoid,
+            Self::Softplus => Function::Softplus,
+            Self::Softsign => Function::Softsign,
+            Self::Tanh => Function::Tanh,
+            _ => return None,
+        })
+    }
 }
 
 /// The functions that only floating point numbers have.
 fn float<T>(op: UnaryOp, input: &ArrayRef) -> Result<ArrayRef>
 where
-    T: ArrowPrimitiveType<Native: Real + FloatFunctions>,
+    T: ArrowPrimitiveType<Native: Real + FloatFunctions + From<f32>>,
 {
     match op {
         UnaryOp::Ceil => map::<T>(input, FloatFunctions::ceil),
         UnaryOp::Cos => map::<T>(input, FloatFunctions::cos),
+        UnaryOp::Elu(alpha) => map::<T>(input, |x| x.elu(alpha)),
         UnaryOp::Erf => map::<T>(input, Real::erf),
         UnaryOp::Exp => map::<T>(input, Real::exp),
         UnaryOp::Floor => map::<T>(input, FloatFunctions::floor),
+        UnaryOp::Gelu => map::<T>(input, FloatFunctions::gelu),
         UnaryOp::HardSigmoid { alpha, beta } => map::<T>(input, |x| x.hard_sigmoid(alpha, beta)),
         UnaryOp::LeakyRelu(slope) => map::<T>(input, |x| x.leaky_relu(slope)),
         UnaryOp::Log => map::<T>(input, Real::ln),
         UnaryOp::Log1p => map::<T>(input, FloatFunctions::ln_1p),
         UnaryOp::Reciprocal => map::<T>(input, |x| T::Native::ONE / x),
         UnaryOp::Round => map::<T>(input, FloatFunctions::round),
+        UnaryOp::Selu { alpha, gamma } => map::<T>(input, |x| x.elu(alpha) * gamma.into()),
         UnaryOp::Sigmoid | UnaryOp::Logistic => map::<T>(input, logistic),
         UnaryOp::PlainLogistic => map::<T>(input, plain_logistic),
         UnaryOp::Sin => map::<T>(input, FloatFunctions::sin),
         UnaryOp::Softplus => map::<T>(input, softplus),
+        UnaryOp::Softsign => map::<T>(input, |x| x / (T::Native::ONE + x.abs())),
         UnaryOp::Sqrt => map::<T>(input, Real::sqrt),
         UnaryOp::Tanh => map::<T>(input, FloatFunctions::tanh),
         _ => Err(wrong_type(&format!("{op:?}"), input.data_type())),
@@ -86,6 +109,8 @@ trait FloatFunctions {
     fn sin(self) -> Self;
     fn tanh(self) -> Self;
     fn leaky_relu(self, slope: f32) -> Self;
+    fn elu(self, alpha: f32) -> Self;
+    fn gelu(self) -> Self;
     fn hard_sigmoid(self, alpha: f32, beta: f32) -> Self;
 }
 
@@ -115,6 +140,12 @@ macro_rules! float_functions {
             }
             fn leaky_relu(self, slope: f32) -> Self {
                 if self >= 0.0 { self } else { $type::from(slope) * self }
+            }
+            fn elu(self, alpha: f32) -> Self {
+                if self >= 0.0 { self } else { $type::from(alpha) * ($type::exp(self) - 1.0) }
+            }
+            fn gelu(self) -> Self {
+                0.5 * self * (1.0 + Real::erf(self * std::$type::consts::FRAC_1_SQRT_2))
             }
             fn hard_sigmoid(self, alpha: f32, beta: f32) -> Self {
                 ($type::from(alpha) * self + $type::from(beta)).clamp(0.0, 1.0)

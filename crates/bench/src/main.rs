@@ -1,15 +1,19 @@
 //! Measures foretell beside its peers; never published.
 //!
 //! Every measurement is a run of the real thing in a process of its own. What each command measures, and how to get
-//! the peers, is in the README of this crate. Micro-benchmarks do not belong here: no user waits for them.
+//! the peers, is in the README of this crate.
 
 mod big;
 mod flights;
 mod job;
+mod kernels;
 mod measure;
+mod report;
 mod start;
+mod tables;
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Parser;
@@ -24,11 +28,15 @@ struct Command {
     run: fn(Parser) -> Result<()>,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 8] = [
+    Command { name: "kernels", help: "predict over rows in memory, beside every peer", run: kernels::run },
+    Command { name: "tables", help: "score ten million rows of Parquet, beside every peer", run: tables::run },
     Command { name: "flights", help: "score the flights and save the result, beside onnxruntime", run: flights::run },
     Command { name: "big", help: "score fifty million rows and save the result", run: big::run },
     Command { name: "start", help: "start the program and ask for one row", run: start::run },
-    Command { name: job::NAME, help: "what the others run in a process of its own", run: job::run },
+    Command { name: job::NAME, help: "what flights and big run in a process of its own", run: job::run },
+    Command { name: kernels::WORKER, help: "what kernels runs in processes of their own", run: kernels::work },
+    Command { name: tables::JOB, help: "what tables runs in a process of its own", run: tables::run_job },
 ];
 
 fn main() -> ExitCode {
@@ -60,8 +68,35 @@ fn command_line() -> Result<()> {
 fn help() -> Result<()> {
     println!("Measures foretell beside its peers: foretell-bench COMMAND [FLAGS]\n");
     for Command { name, help, .. } in &COMMANDS {
-        println!("  {name:<8}  {help}");
+        println!("  {name:<9}  {help}");
     }
     println!("\ncrates/bench/README.md lists the flags.");
     Ok(())
+}
+
+/// The words of a flag that takes several.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|word| word.trim().to_owned()).collect()
+}
+
+/// Refuses words that name nothing.
+fn check_names(what: &str, names: Option<&[String]>, known: &[&str]) -> Result<()> {
+    match names.into_iter().flatten().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let mut known = known.to_vec();
+            known.sort_unstable();
+            known.dedup();
+            Err(format!("no {what} `{name}`; there are {}", known.join(", ")).into())
+        }
+    }
+}
+
+/// The folder that `peers/make_models.py` wrote, as a whole path.
+fn made_folder(folder: &Path) -> Result<PathBuf> {
+    if !folder.join("models").is_dir() {
+        let shown = folder.display();
+        return Err(format!("no models in `{shown}`: name the folder that peers/make_models.py wrote").into());
+    }
+    Ok(folder.canonicalize()?)
 }

@@ -22,17 +22,11 @@ pub struct Run {
 impl Run {
     /// Runs a job in a process of its own and takes what it says.
     pub fn of(command: &mut Command) -> Result<Self> {
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("{command:?} failed: {}", output.status).into());
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Self::parse(&text).ok_or_else(|| format!("{command:?} printed no measurement: {text}").into())
+        let line = json_of(command)?;
+        Self::from_line(&line).ok_or_else(|| format!("{command:?} printed no measurement: {line}").into())
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let line: Value = serde_json::from_str(text.lines().last()?).ok()?;
+    fn from_line(line: &Value) -> Option<Self> {
         Some(Self {
             rows: line["rows"].as_u64()?,
             seconds: line["seconds"].as_f64()?,
@@ -46,6 +40,49 @@ impl Run {
         sorted.sort_by(|left, right| left.seconds.total_cmp(&right.seconds));
         let middle = sorted.get(sorted.len() / 2).ok_or("nothing was measured")?;
         Ok(Self { peak_mb: runs.iter().filter_map(|run| run.peak_mb).max(), ..*middle })
+    }
+}
+
+/// Runs a job in a process of its own: the last line of what it prints, which is JSON.
+pub fn json_of(command: &mut Command) -> Result<Value> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed: {}", output.status).into());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    last_line(&text).ok_or_else(|| format!("{command:?} printed no JSON: {text}").into())
+}
+
+fn last_line(text: &str) -> Option<Value> {
+    serde_json::from_str(text.lines().last()?).ok()
+}
+
+/// Measurements of the same thing.
+#[derive(Clone, Debug, Default)]
+pub struct Sample(Vec<f64>);
+
+impl Sample {
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The one in the middle; not a number if nothing was measured.
+    pub fn median(&self) -> f64 {
+        self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// How far the others are from it: half of the way from the least to the greatest, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        match (self.0.first(), self.0.last()) {
+            (Some(least), Some(greatest)) => (greatest - least) / 2.0 / self.median(),
+            _ => f64::NAN,
+        }
     }
 }
 
@@ -77,10 +114,19 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_measurement() {
-        let run = Run::parse("a warning\n{\"rows\": 10, \"seconds\": 0.5, \"peak_rss_mb\": 7}\n").expect("a line");
+        let line = last_line("a warning\n{\"rows\": 10, \"seconds\": 0.5, \"peak_rss_mb\": 7}\n").expect("a line");
+        let run = Run::from_line(&line).expect("a measurement");
         assert_eq!(run.to_string(), "       10 rows     0.500 s        20 rows/s      7 MB");
-        assert!(Run::parse("").is_none());
-        assert!(Run::parse("{\"rows\": 10}").is_none());
+        assert!(last_line("").is_none());
+        assert!(Run::from_line(&last_line("{\"rows\": 10}").expect("JSON")).is_none());
+    }
+
+    #[test]
+    fn a_sample_has_a_median_and_a_spread() {
+        let mut sample = Sample::default();
+        assert!(sample.median().is_nan());
+        [3.0, 1.0, 2.0].into_iter().for_each(|value| sample.push(value));
+        assert_eq!((sample.median(), sample.spread()), (2.0, 0.5));
     }
 
     #[test]

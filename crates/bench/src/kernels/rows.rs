@@ -1,0 +1,120 @@
+//! The rows that a model is given, in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use tokio::runtime::Builder;
+
+use super::worker::{Answers, path_text};
+use crate::Result;
+
+/// All rows of a file as one batch. Text has the type that `text` names: `Utf8View`, or `Dictionary`, as a reader gives it
+/// that keeps a file's dictionaries.
+pub fn read(path: &Path, text: &str) -> Result<RecordBatch> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (context, path) = (SessionContext::new(), path_text(path)?);
+    let frame = runtime.block_on(context.read_parquet(path, ParquetReadOptions::default()))?;
+    let schema = Arc::clone(frame.schema().inner());
+    let batch = concat_batches(&schema, &runtime.block_on(frame.collect())?)?;
+    let text = match text {
+        "Utf8View" => DataType::Utf8View,
+        "Dictionary" => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        other => return Err(format!("text columns cannot be of type {other}").into()),
+    };
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+        let column = if is_text { cast(column, &text)? } else { Arc::clone(column) };
+        fields.push(Field::new(field.name(), column.data_type().clone(), field.is_nullable()));
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// At most `count` batches of so many rows, which share the memory of the one.
+pub fn slices(rows: &RecordBatch, batch: usize, count: usize) -> Result<Vec<RecordBatch>> {
+    let slices: Vec<RecordBatch> =
+        (0..rows.num_rows() / batch).take(count).map(|at| rows.slice(at * batch, batch)).collect();
+    if slices.is_empty() {
+        return Err(format!("there are {} rows, too few for a batch of {batch}", rows.num_rows()).into());
+    }
+    Ok(slices)
+}
+
+/// Answers row after row, whatever columns they are in.
+pub fn answers(arrays: &[ArrayRef]) -> Result<Answers> {
+    let mut values = Vec::new();
+    let mut width = 0;
+    for array in arrays {
+        let columns = columns(array)?;
+        width = columns.len();
+        values.extend((0..array.len()).flat_map(|row| columns.iter().map(move |column| column[row])));
+    }
+    Ok(Answers { values, width })
+}
+
+/// Columns of numbers: of a struct its fields, of lists their elements.
+fn columns(array: &ArrayRef) -> Result<Vec<Vec<f32>>> {
+    if array.null_count() > 0 {
+        return Err(format!("{} rows have no answer", array.null_count()).into());
+    }
+    match array.data_type() {
+        DataType::Struct(_) => {
+            let fields: Result<Vec<_>> = array.as_struct().columns().iter().map(columns).collect();
+            Ok(fields?.concat())
+        }
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let width = if list.is_empty() { 0 } else { list.value_length(0) };
+            if list.offsets().lengths().any(|length| i32::try_from(length) != Ok(width)) {
+                return Err("answers are lists of different lengths".into());
+            }
+            let (start, width) = (list.offsets()[0], usize::try_from(width)?);
+            let elements = floats(&list.values().slice(usize::try_from(start)?, width * list.len()))?;
+            Ok((0..width).map(|at| elements.iter().skip(at).step_by(width).copied().collect()).collect())
+        }
+        DataType::FixedSizeList(_, width) => {
+            let (list, width) = (array.as_fixed_size_list(), usize::try_from(*width)?);
+            let first = usize::try_from(list.value_offset(0))?;
+            let elements = floats(&list.values().slice(first, width * list.len()))?;
+            Ok((0..width).map(|at| elements.iter().skip(at).step_by(width).copied().collect()).collect())
+        }
+        _ => Ok(vec![floats(array)?]),
+    }
+}
+
+/// Numbers as float32.
+fn floats(array: &ArrayRef) -> Result<Vec<f32>> {
+    Ok(cast(array, &DataType::Float32)?.as_primitive::<Float32Type>().values().to_vec())
+}
+
+/// The rows as tensors, row after row, as a peer takes them: one matrix of all numbers, or each list as a matrix.
+pub enum Tensors {
+    Matrix { values: Vec<f32>, width: usize },
+    Lists(Vec<(Vec<i64>, usize)>),
+}
+
+impl Tensors {
+    pub fn of(rows: &RecordBatch) -> Result<Self> {
+        let is_list = |column: &ArrayRef| matches!(column.data_type(), DataType::List(_));
+        if rows.columns().iter().any(is_list) {
+            let lists = rows.columns().iter().map(|column| {
+                let list = column.as_list_opt::<i32>().ok_or("a column that is no list beside one that is")?;
+                let elements = list.values().as_primitive_opt::<Int64Type>().ok_or("a list of other than int64")?;
+                Ok((elements.values().to_vec(), elements.len() / list.len()))
+            });
+            return Ok(Self::Lists(lists.collect::<Result<_>>()?));
+        }
+        let Answers { values, width } = {
+            let columns: Vec<Vec<f32>> = rows.columns().iter().map(floats).collect::<Result<_>>()?;
+            let at = |row| columns.iter().map(move |column| column[row]);
+            Answers { values: (0..rows.num_rows()).flat_map(at).collect(), width: columns.len() }
+        };
+        Ok(Self::Matrix { values, width })
+    }
+}

@@ -188,6 +188,7 @@ class Spark:
         settings = {
             "spark.driver.memory": "4g",
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.sql.execution.arrow.pyspark.enabled": "true",
             "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
         }

@@ -28,14 +28,20 @@ struct Command {
     run: fn(Parser) -> Result<()>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 10] = [
     Command { name: "kernels", help: "predict over rows in memory, beside every peer", run: kernels::run },
     Command { name: "tables", help: "score ten million rows of Parquet, beside every peer", run: tables::run },
+    Command {
+        name: "instructions",
+        help: "count the instructions of a row with valgrind",
+        run: kernels::count_instructions,
+    },
     Command { name: "flights", help: "score the flights and save the result, beside onnxruntime", run: flights::run },
     Command { name: "big", help: "score fifty million rows and save the result", run: big::run },
     Command { name: "start", help: "start the program and ask for one row", run: start::run },
     Command { name: job::NAME, help: "what flights and big run in a process of its own", run: job::run },
     Command { name: kernels::WORKER, help: "what kernels runs in processes of their own", run: kernels::work },
+    Command { name: kernels::ONE_ROW, help: "what instructions runs in valgrind", run: kernels::one_row },
     Command { name: tables::JOB, help: "what tables runs in a process of its own", run: tables::run_job },
 ];
 
@@ -68,7 +74,7 @@ fn command_line() -> Result<()> {
 fn help() -> Result<()> {
     println!("Measures foretell beside its peers: foretell-bench COMMAND [FLAGS]\n");
     for Command { name, help, .. } in &COMMANDS {
-        println!("  {name:<9}  {help}");
+        println!("  {name:<12}  {help}");
     }
     println!("\ncrates/bench/README.md lists the flags.");
     Ok(())

@@ -57,7 +57,7 @@ impl SqlEngine {
         } else {
             Builder::new_multi_thread().worker_threads(threads).enable_all().build()?
         };
-        let rows = rows::read(file, call.text)?;
+        let rows = rows::read(file, call.text, usize::MAX)?;
         let session = Session::in_memory()?;
         let load_seconds = runtime.block_on(async {
             session.sql(&format!("SET datafusion.execution.target_partitions = {threads}")).await?;
@@ -171,6 +171,15 @@ pub struct ModelEngine {
 impl ModelEngine {
     pub fn new(model: Model, rows: RecordBatch, is_classifier: bool) -> Self {
         Self { model, rows, is_classifier, batches: (0, Vec::new()), at: 0 }
+    }
+
+    /// Predicts so many rows, one by one.
+    pub fn repeat(&self, count: usize) -> Result<()> {
+        let batches = rows::slices(&self.rows, 1, DISTINCT_BATCHES)?;
+        for batch in batches.iter().cycle().take(count) {
+            std::hint::black_box(self.predict(batch, Answer::Prediction)?);
+        }
+        Ok(())
     }
 
     fn predict(&self, batch: &RecordBatch, answer: Answer) -> Result<ArrayRef> {

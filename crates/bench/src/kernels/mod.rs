@@ -7,6 +7,7 @@ mod cases;
 mod check;
 mod foretell;
 mod goals;
+mod instructions;
 mod rows;
 mod stream;
 mod tract;
@@ -29,6 +30,8 @@ use self::worker::{Answers, Worker};
 use crate::Result;
 use crate::measure::Sample;
 use crate::report::{Grid, Report, locked_version, per_second, times};
+
+pub use self::instructions::{ONE_ROW, one_row, run as count_instructions};
 
 /// The command that runs one engine in a process of its own.
 pub const WORKER: &str = "worker";
@@ -156,7 +159,7 @@ impl Options {
         let mut measured = Measured::default();
         for threads in THREADS {
             let mut workers = Vec::new();
-            for engine in self.engines(case) {
+            for engine in self.engines(case).filter(|engine| engine.kind != Kind::Model || threads == 1) {
                 let worker = Worker::start(engine.name, &mut self.command(case, engine, threads)?)?;
                 report.version(engine.library(), &worker.version);
                 measured.loads.entry(engine.name).or_insert(worker.load_seconds);
@@ -290,13 +293,13 @@ pub fn work(mut parser: Parser) -> Result<()> {
             let model = Model::from_bytes(&std::fs::read(&model)?, &LoadOptions::default())?;
             let load_seconds = start.elapsed().as_secs_f64();
             worker::serve(
-                &mut ModelEngine::new(model, rows::read(&rows, "Utf8View")?, is_classifier),
+                &mut ModelEngine::new(model, rows::read(&rows, "Utf8View", usize::MAX)?, is_classifier),
                 ours,
                 load_seconds,
             )
         }
         "tract" => {
-            let batch = rows::read(&rows, "Utf8View")?;
+            let batch = rows::read(&rows, "Utf8View", usize::MAX)?;
             let mut engine = TractEngine::new(&model, Tensors::of(&batch)?, batch.num_rows(), threads);
             let start = Instant::now();
             engine.plan(1)?;

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
-use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use tokio::runtime::Builder;
 
 use super::worker::{Answers, path_text};
 use crate::Result;
 
-/// All rows of a file as one batch. Text has the type that `text` names: `Utf8View`, or `Dictionary`, as a reader gives it
+/// The first rows of a file as one batch. Text has the type that `text` names: `Utf8View`, or `Dictionary`, as a reader gives it
 /// that keeps a file's dictionaries.
-pub fn read(path: &Path, text: &str) -> Result<RecordBatch> {
+pub fn read(path: &Path, text: &str, rows_max: usize) -> Result<RecordBatch> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (context, path) = (SessionContext::new(), path_text(path)?);
+    // Several partitions would give their rows in any order.
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    let path = path_text(path)?;
     let frame = runtime.block_on(context.read_parquet(path, ParquetReadOptions::default()))?;
+    let frame = if rows_max == usize::MAX { frame } else { frame.limit(0, Some(rows_max))? };
     let schema = Arc::clone(frame.schema().inner());
     let batch = concat_batches(&schema, &runtime.block_on(frame.collect())?)?;
     let text = match text {

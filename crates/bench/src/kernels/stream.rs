@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Instant;
 
 /// Eight times what any cache holds.
-const BYTES: usize = 1 << 30;
-const ATTEMPTS: usize = 7;
+const BYTES: usize = 1 << 28;
+const ATTEMPTS: usize = 10;
 /// Sums that are kept at once, so that adding does not wait for adding.
 const LANES: usize = 64;
 

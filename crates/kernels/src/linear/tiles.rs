@@ -5,7 +5,9 @@ use super::codes::Avx512;
 use super::codes::{LookUp, OneByOne};
 use super::stages::{Scale, Stage, Stages};
 use super::{LinearModel, Rounding};
-use crate::forms::{Form, Set};
+use crate::forms::Form;
+#[cfg(target_arch = "x86_64")]
+use crate::forms::Set;
 
 /// Sums of a tile, which stay in the fastest cache.
 const TILE_SUMS: usize = 4096;

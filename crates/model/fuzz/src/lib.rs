@@ -16,10 +16,15 @@ pub mod mlflow;
 mod operators;
 pub mod tensors;
 
+use std::env::var_os;
+use std::fs;
 use std::panic::{set_hook, take_hook};
 use std::sync::Once;
 
 use foretell_model::Error;
+
+/// Names the file to which a model is written before it is loaded, so that what was found can be looked at.
+const SHOWN: &str = "FORETELL_FUZZ_MODEL";
 
 /// Loads the bytes as a model, and runs it on a few rows if it loads.
 ///
@@ -30,6 +35,9 @@ use foretell_model::Error;
 /// When the engine does, breaks a promise, or calls an error its own bug.
 pub fn load_and_run(bytes: &[u8]) -> Result<(), Error> {
     let_tract_panic();
+    if let Some(path) = var_os(SHOWN) {
+        fs::write(path, bytes).expect("a writable file");
+    }
     let done = exercise::load_and_run(bytes);
     if let Err(error @ Error::Internal(_)) = done {
         panic!("{error}");

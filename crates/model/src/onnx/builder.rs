@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use super::fact::{Block, Fact, span, volume};
 use super::node::Node;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::run_once;
 use crate::program::{ColumnId, Op, Program, RowFailures, Tensor};
@@ -141,8 +141,7 @@ impl<'a> Builder<'a> {
         match op.run(&columns, 0, &mut RowFailures::default()) {
             Ok(outputs) if outputs.iter().map(|output| output.data_type()).eq(types) => Ok(()),
             Ok(_) => Err(node.unsupported("its inputs do not have the types that it takes")),
-            Err(Error::Internal(what)) => Err(node.unsupported(what)),
-            Err(error) => Err(error),
+            Err(error) => Err(node.without_form(error)),
         }
     }
 

@@ -53,6 +53,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// What an operation said of this node's types when it was tried: that it has no form for them is no bug of ours.
+    pub(crate) fn without_form(&self, error: Error) -> Error {
+        match error {
+            Error::Internal(what) => self.unsupported(what),
+            error => error,
+        }
+    }
+
     /// Something about this node that breaks the rules of ONNX.
     pub(crate) fn malformed(&self, what: impl AsRef<str>) -> Error {
         malformed(format!("operator `{}` (node `{}`): {}", self.operator(), self.name, what.as_ref()))

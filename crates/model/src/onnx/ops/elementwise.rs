@@ -18,7 +18,8 @@ use crate::program::{BinaryOp, ColumnId, Op, Operands, RowFailures, Tensor, Unar
 /// A function of one operand over all elements of a constant: they are the rows of one column.
 fn constant(node: &Node, tensor: &Tensor, op: &Op) -> Result<Fact> {
     let mut failures = RowFailures::default();
-    let mut columns = op.run(&[Arc::clone(&tensor.values)], tensor.values.len(), &mut failures)?;
+    let ran = op.run(&[Arc::clone(&tensor.values)], tensor.values.len(), &mut failures);
+    let mut columns = ran.map_err(|error| node.without_form(error))?;
     match (failures.first(), columns.pop()) {
         (None, Some(values)) => Ok(Fact::Constant(Tensor { shape: tensor.shape.clone(), values })),
         (Some((_, why)), _) => Err(node.malformed(format!("a constant cannot be computed: {why}"))),

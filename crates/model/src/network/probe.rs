@@ -26,6 +26,9 @@ const WORK_MIN: u64 = 1 << 22;
 const WORK_PER_BYTE: u64 = 256;
 const WORK_MAX: u64 = 1 << 34;
 const BYTES_MAX: u64 = 128 << 20;
+/// Bytes of the inputs of a run. A text has some of its own besides what points to it.
+const INPUT_BYTES_MAX: usize = 64 << 20;
+const TEXT_BYTES: usize = 64;
 
 /// How a network behaves.
 pub(crate) struct Found {
@@ -257,17 +260,25 @@ fn row((shape, data): &Tensor, row: usize) -> Option<(Vec<usize>, ArrayRef)> {
     (row < rows && elements.len() == rows * width).then(|| (extents.to_vec(), elements.slice(row * width, width)))
 }
 
+/// Extents of a row.
+fn extents(input: &Input, lengths: &[usize]) -> Vec<usize> {
+    let extent = |length: &Length| match length {
+        Length::Fixed(extent) => *extent,
+        Length::Open(symbol) => lengths[*symbol],
+    };
+    input.shape.iter().map(extent).collect()
+}
+
+/// What a row of an input occupies.
+fn bytes_of(input: &Input, lengths: &[usize]) -> usize {
+    let element = if input.element == ElementType::Text { TEXT_BYTES } else { input.element.width() };
+    extents(input, lengths).into_iter().fold(element, usize::saturating_mul)
+}
+
 /// A tensor of made-up rows. Integers are 0 and 1, which every table has a place for. Those of the first row begin with 1: a
 /// mask that hides everything teaches nothing, and neither do rows that are all alike.
 fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Tensor {
-    let mut shape: Vec<usize> = input
-        .shape
-        .iter()
-        .map(|length| match length {
-            Length::Fixed(extent) => *extent,
-            Length::Open(symbol) => lengths[*symbol],
-        })
-        .collect();
+    let mut shape = extents(input, lengths);
     let width: usize = shape.iter().product();
     shape.insert(input.batch, seeds.len());
     // The elements of a row stand side by side only if the batch comes first.

@@ -42,7 +42,8 @@ impl LookupTable {
             return Err(Error::Malformed { format: "ONNX", what });
         }
         if default.len() != 1 {
-            return Err(wrong_count(1, default.len()));
+            let what = format!("a default of {} values instead of one", default.len());
+            return Err(Error::Malformed { format: "ONNX", what });
         }
         Ok(Self { index, values: concat(&[values.as_ref(), default.as_ref()])? })
     }

@@ -18,6 +18,13 @@ pub fn files() -> Vec<File> {
             "found_tree_with_a_loop_of_another_domain",
             include_bytes!("found/tree_with_a_loop_of_another_domain.onnx").to_vec(),
         ),
+        // Rows were made up to try it, whatever they took.
+        ("found_texts_of_four_open_lengths", include_bytes!("found/texts_of_four_open_lengths.onnx").to_vec()),
+        // The expression was compiled again for each trial.
+        ("odd_found_expression_of_a_million", include_bytes!("found/expression_of_a_million.onnx").to_vec()),
+        // These were refused as a bug of ours.
+        ("found_exponential_of_a_text", include_bytes!("found/exponential_of_a_text.onnx").to_vec()),
+        ("found_default_of_many_values", include_bytes!("found/default_of_many_values.onnx").to_vec()),
         // These loaded, and failed for each batch as a bug of ours.
         ("found_sum_of_texts", of_type("Add", Element::String)),
         ("found_choice_of_numbers", of_type("And", Element::Double)),

@@ -137,6 +137,11 @@ impl Subject<'_> {
 
     /// Runs made-up rows, one for each seed.
     fn run(&self, lengths: &[usize], seeds: &[usize]) -> Result<Run, Failure> {
+        let bytes = self.inputs.iter().map(|input| bytes_of(input, lengths)).fold(0, usize::saturating_add);
+        let bytes = bytes.saturating_mul(seeds.len());
+        if bytes > INPUT_BYTES_MAX {
+            return Err(Failure::Inputs(bytes));
+        }
         let inputs: Vec<Tensor> =
             self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, lengths, seeds)).collect();
         let outputs = self.program.run_within(&inputs, self.budget())?;

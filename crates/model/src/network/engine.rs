@@ -62,6 +62,8 @@ pub(crate) enum Failure {
     Input(Fault),
     #[error("an output is a sequence, a map or nothing")]
     NoTensor,
+    #[error("made-up rows of {0} bytes are too large to try it")]
+    Inputs(usize),
 }
 
 impl Failure {

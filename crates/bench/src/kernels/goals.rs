@@ -134,8 +134,8 @@ mod tests {
         of_model.entry(("onnxruntime", 1, 8_192)).or_default().push(2e-7);
         let measured = BTreeMap::from([("xgboost-100x6", of_model)]);
         let text = grid(&GOALS, &measured, 1e10).to_string();
-        assert!(text.contains("| 25.0x "), "{text}");
-        assert!(text.contains("| 20.0x "), "{text}");
-        assert!(text.contains("| no "), "{text}");
+        assert!(text.contains(" 25.0x |"), "{text}");
+        assert!(text.contains(" 20.0x |"), "{text}");
+        assert!(text.contains(" no |"), "{text}");
     }
 }

@@ -124,7 +124,7 @@ impl fmt::Display for Grid {
     }
 }
 
-/// "7.14 M", "485 k", "135"
+/// "7.14 M", "485 k", "135", "0.4"
 pub fn per_second(rows: f64) -> String {
     match rows {
         rows if rows >= 1e8 => format!("{:.0} M", rows / 1e6),
@@ -132,7 +132,8 @@ pub fn per_second(rows: f64) -> String {
         rows if rows >= 1e6 => format!("{:.2} M", rows / 1e6),
         rows if rows >= 1e4 => format!("{:.0} k", rows / 1e3),
         rows if rows >= 1e3 => format!("{:.1} k", rows / 1e3),
-        rows => format!("{rows:.0}"),
+        rows if rows >= 1e2 => format!("{rows:.0}"),
+        rows => format!("{rows:.1}"),
     }
 }
 
@@ -212,8 +213,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let texts = [1.8e8, 7.14e6, 485_000.0, 2_800.0, 135.0].map(per_second);
-        assert_eq!(texts, ["180 M", "7.14 M", "485 k", "2.8 k", "135"]);
+        let texts = [1.8e8, 7.14e6, 485_000.0, 2_800.0, 135.0, 0.4].map(per_second);
+        assert_eq!(texts, ["180 M", "7.14 M", "485 k", "2.8 k", "135", "0.4"]);
         assert_eq!([0.5, 25.31, 1234.0].map(times), ["0.50x", "25.3x", "1234x"]);
     }
 

@@ -138,6 +138,11 @@ impl Error {
     }
 }
 
+/// Whether a run of the tensor evaluator took more memory or work than it may.
+pub(crate) fn is_over_limit(error: &foretell_tensors::Error) -> bool {
+    limit_reached(error).is_some()
+}
+
 /// The limit that a run of the tensor evaluator came to, in whatever body it was.
 fn limit_reached(error: &foretell_tensors::Error) -> Option<Error> {
     let foretell_tensors::Error::Node { fault, .. } = error else { return None };

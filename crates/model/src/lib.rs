@@ -26,7 +26,9 @@
 
 mod boosters;
 mod border;
+mod elements;
 mod encoding;
+mod engine;
 mod error;
 mod format;
 mod interface;

@@ -371,7 +371,7 @@ fn spellings(program: &Program, wanted: &[ColumnId]) -> Vec<Spelling> {
 fn engine(op: &Op) -> &'static str {
     match op {
         Op::Island(island) => island.engine(),
-        Op::Network(network) => network.engine.name(),
+        Op::Network(network) => network.engine(),
         _ => "native",
     }
 }

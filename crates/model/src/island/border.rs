@@ -2,90 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeListArray, PrimitiveArray, StringArray,
-    new_empty_array,
-};
-use arrow::datatypes::{
-    DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
-use foretell_tensors::{Data, ElementType};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, new_empty_array};
+use arrow::datatypes::DataType;
+use foretell_tensors::{Data, Tensor};
 
 use super::Port;
+use crate::elements::{array_as, blank, for_element, is_finite, no_tensor};
 use crate::error::{Error, Result};
 use crate::program::packed_type;
 
-/// Runs an expression with the variant of [`Data`] that holds an Arrow type, and the type; another one for all others.
-macro_rules! for_element {
-    ($data_type:expr, $variant:ident, $arrow:ident => $number:expr, _ => $other:expr) => {{
-        macro_rules! arm {
-            ($held:ident, $typed:ty) => {{
-                use foretell_tensors::Data::$held as $variant;
-                type $arrow = $typed;
-                $number
-            }};
-        }
-        match $data_type {
-            DataType::Int8 => arm!(I8, Int8Type),
-            DataType::Int16 => arm!(I16, Int16Type),
-            DataType::Int32 => arm!(I32, Int32Type),
-            DataType::Int64 => arm!(I64, Int64Type),
-            DataType::UInt8 => arm!(U8, UInt8Type),
-            DataType::UInt16 => arm!(U16, UInt16Type),
-            DataType::UInt32 => arm!(U32, UInt32Type),
-            DataType::UInt64 => arm!(U64, UInt64Type),
-            DataType::Float16 => arm!(F16, Float16Type),
-            DataType::Float32 => arm!(F32, Float32Type),
-            DataType::Float64 => arm!(F64, Float64Type),
-            _ => $other,
-        }
-    }};
-}
-
-/// Arrow type of a tensor's elements; `bfloat16` has none of its own, `float` holds each of its values.
-pub(crate) fn arrow_type(element: ElementType) -> Option<DataType> {
-    Some(match element {
-        ElementType::Bool => DataType::Boolean,
-        ElementType::I8 => DataType::Int8,
-        ElementType::I16 => DataType::Int16,
-        ElementType::I32 => DataType::Int32,
-        ElementType::I64 => DataType::Int64,
-        ElementType::U8 => DataType::UInt8,
-        ElementType::U16 => DataType::UInt16,
-        ElementType::U32 => DataType::UInt32,
-        ElementType::U64 => DataType::UInt64,
-        ElementType::F16 => DataType::Float16,
-        ElementType::Bf16 | ElementType::F32 => DataType::Float32,
-        ElementType::F64 => DataType::Float64,
-        ElementType::Text => DataType::Utf8,
-        ElementType::Narrow(_) => return None,
-    })
-}
-
-/// All elements of an array without nulls.
-pub(crate) fn data_of(array: &ArrayRef) -> Result<Data> {
-    Ok(for_element!(
-        array.data_type(),
-        Held,
-        T => Held(array.as_primitive::<T>().values().to_vec()),
-        _ => match array.data_type() {
-            DataType::Boolean => Data::Bool(array.as_boolean().values().iter().collect()),
-            DataType::Utf8 => {
-                let texts = array.as_string::<i32>().iter();
-                Data::Text(texts.map(|text| text.unwrap_or_default().to_string()).collect())
-            }
-            other => return Err(no_tensor(other)),
-        }
-    ))
-}
-
-/// Extents and elements of the tensors of some ports, from their columns one port after the other.
-pub(super) fn port_elements(ports: &[Port], columns: &[ArrayRef], rows: usize) -> Result<Vec<(Vec<usize>, Data)>> {
+/// The tensors of some ports, from their columns one port after the other.
+pub(super) fn tensors(ports: &[Port], columns: &[ArrayRef], rows: usize) -> Result<Vec<Tensor>> {
     let mut first = 0;
     let mut all = Vec::with_capacity(ports.len());
     for port in ports {
-        all.push((port.dims(rows), elements(port, &columns[first..first + port.columns()], rows)?));
+        let elements = elements(port, &columns[first..first + port.columns()], rows)?;
+        let tensor = Tensor::try_new(port.dims(rows), elements);
+        all.push(tensor.map_err(|fault| Error::Internal(format!("the input of an island: {fault}")))?);
         first += port.columns();
     }
     Ok(all)
@@ -146,39 +79,27 @@ fn arranged<V: Clone + Default>(port: &Port, rows: usize, element: impl Fn(usize
 
 /// The columns of a port from the elements of its tensor.
 pub(super) fn columns(port: &Port, data: &Data, rows: usize) -> Result<Vec<ArrayRef>> {
-    if let (Data::Bf16(values), DataType::Float32) = (data, &port.data_type) {
-        return columns(port, &Data::F32(values.iter().map(|value| value.to_f32()).collect()), rows);
-    }
     if data.len() != rows * port.elements() {
         return Err(Error::Internal(format!("{} elements for {rows} rows of {port:?}", data.len())));
     }
-    let wrong = || Error::Internal(format!("{} elements for {port:?}", data.element_type().name()));
-    for_element!(
-        &port.data_type,
-        Held,
-        T => {
-            let Held(values) = data else { return Err(wrong()) };
-            spread(port, rows, values, |values| Arc::new(PrimitiveArray::<T>::from_iter_values(values)) as ArrayRef)
-        },
-        _ => match data {
-            Data::Bool(values) => spread(port, rows, values, |values| Arc::new(BooleanArray::from(values))),
-            Data::Text(values) => spread(port, rows, values, |values| Arc::new(StringArray::from(values))),
-            _ => Err(wrong()),
-        }
-    )
+    macro_rules! spread {
+        ($($variant:ident),*) => {
+            match data {
+                $(Data::$variant(values) => spread(port, rows, values, Data::$variant),)*
+                Data::Narrow(kind, values) => spread(port, rows, values, |values| Data::Narrow(*kind, values)),
+            }
+        };
+    }
+    spread!(Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, Bf16, F32, F64, Text)
 }
 
-fn spread<V: Clone>(
-    port: &Port,
-    rows: usize,
-    values: &[V],
-    array: impl Fn(Vec<V>) -> ArrayRef,
-) -> Result<Vec<ArrayRef>> {
+fn spread<V: Clone>(port: &Port, rows: usize, values: &[V], data: impl Fn(Vec<V>) -> Data) -> Result<Vec<ArrayRef>> {
     let layout = Layout::of(port);
     let value = |row: usize, at: usize| values[layout.position(row, at, rows)].clone();
+    let array = |values: Vec<V>| array_as(data(values), &port.data_type);
     if !port.packed {
         let column = |at| array((0..rows).map(|row| value(row, at)).collect());
-        return Ok((0..layout.elements).map(column).collect());
+        return (0..layout.elements).map(column).collect();
     }
     let elements = match port.batch {
         0 => values.to_vec(),
@@ -190,7 +111,7 @@ fn spread<V: Clone>(
     let DataType::FixedSizeList(item, size) = packed_type(&port.data_type, layout.elements)? else {
         return Err(Error::Internal("a packed type that is no list".to_string()));
     };
-    Ok(vec![Arc::new(FixedSizeListArray::try_new(item, size, array(elements), None)?)])
+    Ok(vec![Arc::new(FixedSizeListArray::try_new(item, size, array(elements)?, None)?)])
 }
 
 /// Which rows have a number that is not finite; `None` if none has.
@@ -204,32 +125,15 @@ pub(super) fn rows_not_finite(columns: &[ArrayRef], rows: usize) -> Option<Vec<b
             }
             None => (Arc::clone(column), 1),
         };
-        match elements.data_type() {
-            DataType::Float16 => {
-                mark(&mut odd, elements.as_primitive::<Float16Type>().values(), width, |x| x.is_finite())
-            }
-            DataType::Float32 => {
-                mark(&mut odd, elements.as_primitive::<Float32Type>().values(), width, |x| x.is_finite())
-            }
-            DataType::Float64 => {
-                mark(&mut odd, elements.as_primitive::<Float64Type>().values(), width, |x| x.is_finite())
-            }
-            _ => {}
+        // Nearly always that is all there is to ask.
+        if is_finite(&elements, 0..elements.len()) {
+            continue;
+        }
+        for (row, odd) in odd.get_or_insert_with(|| vec![false; rows]).iter_mut().enumerate() {
+            *odd |= !is_finite(&elements, row * width..(row + 1) * width);
         }
     }
     odd
-}
-
-/// Notes the rows of which an element is not finite.
-fn mark<V: Copy>(odd: &mut Option<Vec<bool>>, elements: &[V], width: usize, is_finite: impl Fn(V) -> bool) {
-    // A loop without a way out is one of vector instructions, and nearly always the only one.
-    if elements.iter().fold(true, |all, &element| all & is_finite(element)) {
-        return;
-    }
-    let odd = odd.get_or_insert_with(|| vec![false; elements.len() / width]);
-    for (odd, row) in odd.iter_mut().zip(elements.chunks_exact(width)) {
-        *odd |= !row.iter().all(|&element| is_finite(element));
-    }
 }
 
 /// The columns of a port for no rows.
@@ -239,18 +143,7 @@ pub(super) fn empty_columns(port: &Port) -> Result<Vec<ArrayRef>> {
 
 /// The columns of a port for rows without an answer: any value will do.
 pub(super) fn any_columns(port: &Port, rows: usize) -> Result<Vec<ArrayRef>> {
-    let count = rows * port.elements();
-    let data = for_element!(
-        &port.data_type,
-        Held,
-        T => Held(vec![<T as ArrowPrimitiveType>::Native::default(); count]),
-        _ => match port.data_type {
-            DataType::Boolean => Data::Bool(vec![false; count]),
-            DataType::Utf8 => Data::Text(vec![String::new(); count]),
-            _ => return Err(no_tensor(&port.data_type)),
-        }
-    );
-    columns(port, &data, rows)
+    columns(port, &blank(&port.data_type, rows * port.elements())?, rows)
 }
 
 /// Where the elements of a row lie in a tensor: element `at` of row `row` at `outer * rows * inner + row * inner + rest`.
@@ -271,8 +164,4 @@ impl Layout {
 
 fn wrong(port: &Port, column: &ArrayRef) -> Error {
     Error::Internal(format!("a column of {} for a tensor of {}", column.data_type(), port.data_type))
-}
-
-fn no_tensor(data_type: &DataType) -> Error {
-    Error::Internal(format!("a tensor of {data_type}"))
 }

@@ -14,9 +14,9 @@ use std::sync::OnceLock;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, type_proto};
 
-use super::COLUMNS_MAX;
 use super::table::Tables;
 use crate::onnx::names_read;
+use crate::program::COLUMNS_MAX;
 
 /// Weights of a matrix product beyond which tract is faster than the columns, unless these are all that the product reads.
 const NATIVE_WEIGHTS_MAX: i64 = 8_192;

@@ -1,35 +1,36 @@
 //! Tensor islands: the parts of a model that are general tensor computations.
 //!
-//! [`choose`] says which nodes those are and who computes them: [`tract`], which is fast, or the [`evaluator`] of
-//! `foretell-tensors`, which has every operator and every kind of value. [`border`] converts on the way in and out,
-//! [`probe`] finds rows to try an island with, [`trust`] whether tract is right, [`dependence`] says what the steps of an
-//! island depend on. An island is one step of the program and is shared between all threads.
+//! [`choose`] says which nodes those are and who computes them: tract, which is fast, or the evaluator of
+//! `foretell-tensors`, which has every operator and every kind of value; both are in `engine/`. [`draft`] makes islands of
+//! what tract has compiled, [`evaluated`] those of the evaluator. [`border`] converts on the way in and out, [`probe`] finds
+//! rows to try an island with, [`trust`] whether tract is right, [`dependence`] says what the steps of an island depend on.
+//! An island is one step of the program and is shared between all threads.
 
 mod border;
 mod choose;
 mod dependence;
-mod evaluator;
+mod draft;
+mod evaluated;
 mod probe;
 mod table;
-mod tract;
 mod trust;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
-use foretell_tensors::Fault;
+use foretell_tensors::Tensor;
 
-use crate::error::{Error, Result};
-use crate::program::{RowFailures, packed_type};
+use crate::engine::{By, Engine, Failure};
+use crate::error::{Error, Result, is_over_limit};
+use crate::program::{COLUMNS_MAX, RowFailures, packed_type};
 
-pub(crate) use border::{arrow_type, data_of};
 #[cfg(test)]
 pub(crate) use choose::tract_knows;
 pub(crate) use choose::{Work, evaluator_knows, is_known, schedule};
 pub(crate) use dependence::Dependence;
-pub(crate) use evaluator::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
+pub(crate) use draft::{Draft, InputPort, compile};
+pub(crate) use evaluated::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
 pub(crate) use probe::Probe;
-pub(crate) use tract::{Draft, InputPort, compile};
 pub(crate) use trust::trusted;
 
 /// Rows that an island computes at a time at most: activations of a layer stay in the second-level cache.
@@ -37,8 +38,6 @@ const CHUNK_ROWS: usize = 1024;
 /// Rows that an island is tried with, to see whether they change each other's answers: so many that an operator which picks
 /// rows by position is seen to leave some out.
 const TRIAL_ROWS: usize = 5;
-/// Outputs with more elements per row are one list column.
-const COLUMNS_MAX: usize = 256;
 
 /// A tensor on the border of an island.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,20 +101,11 @@ pub(crate) enum Batch {
 #[derive(Debug)]
 pub(crate) struct Island {
     engine: Engine,
-    /// Computes the rows with a number that is not finite, where `engine` is tract: its comparisons and activations drop NaN.
-    judge: Option<Engine>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     batch: Batch,
     /// The nodes, for messages.
     nodes: String,
-}
-
-/// Who computes an island.
-#[derive(Debug)]
-enum Engine {
-    Tract(tract::Plan),
-    Tensors(Box<evaluator::Plan>),
 }
 
 impl Island {
@@ -131,10 +121,7 @@ impl Island {
 
     /// Who computes it: `tract` or `tensors`.
     pub(crate) fn engine(&self) -> &'static str {
-        match self.engine {
-            Engine::Tract(_) => "tract",
-            Engine::Tensors(_) => "tensors",
-        }
+        self.engine.name()
     }
 
     /// Runs the island over the columns of all input ports and returns those of all output ports. A row that it cannot
@@ -144,13 +131,12 @@ impl Island {
         if inputs.len() != expected {
             return Err(Error::Internal(format!("an island of {expected} columns got {}", inputs.len())));
         }
-        let Some(judge) = &self.judge else { return self.run_by(&self.engine, inputs, rows, failures) };
-        let Some(odd) = border::rows_not_finite(inputs, rows) else {
-            return self.run_by(&self.engine, inputs, rows, failures);
-        };
+        // Comparisons and activations of tract drop NaN.
+        let odd = if self.engine.has_judge() { border::rows_not_finite(inputs, rows) } else { None };
+        let Some(odd) = odd else { return self.run_by(By::Fastest, inputs, rows, failures) };
         let (odd, even): (Vec<usize>, Vec<usize>) = (0..rows).partition(|&row| odd[row]);
-        let of_even = self.run_some(&self.engine, inputs, &even, failures)?;
-        let of_odd = self.run_some(judge, inputs, &odd, failures)?;
+        let of_even = self.run_some(By::Fastest, inputs, &even, failures)?;
+        let of_odd = self.run_some(By::Judge, inputs, &odd, failures)?;
         // Where each row's answer is: among those of which engine, and at which place.
         let mut places = vec![(0, 0); rows];
         even.iter().enumerate().for_each(|(place, &row)| places[row] = (0, place));
@@ -159,10 +145,10 @@ impl Island {
         columns.map(|(even, odd)| Ok(interleave(&[even.as_ref(), odd.as_ref()], &places)?)).collect()
     }
 
-    /// Runs some of the rows by one engine.
+    /// Runs some of the rows.
     fn run_some(
         &self,
-        engine: &Engine,
+        by: By,
         inputs: &[ArrayRef],
         rows: &[usize],
         failures: &mut RowFailures,
@@ -170,39 +156,33 @@ impl Island {
         let places = UInt32Array::from_iter_values(rows.iter().map(|&row| row as u32));
         let inputs = inputs.iter().map(|column| Ok(take(column, &places, None)?)).collect::<Result<Vec<_>>>()?;
         let mut failures_here = RowFailures::default();
-        let columns = self.run_by(engine, &inputs, rows.len(), &mut failures_here)?;
+        let columns = self.run_by(by, &inputs, rows.len(), &mut failures_here)?;
         failures_here.iter().for_each(|(at, why)| failures.refuse(rows[at], || why.to_string()));
         Ok(columns)
     }
 
-    /// Runs all rows by one engine.
-    fn run_by(
-        &self,
-        engine: &Engine,
-        inputs: &[ArrayRef],
-        rows: usize,
-        failures: &mut RowFailures,
-    ) -> Result<Vec<ArrayRef>> {
+    /// Runs all rows.
+    fn run_by(&self, by: By, inputs: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
         if rows == 0 {
             return self.outputs.iter().map(border::empty_columns).collect::<Result<Vec<_>>>().map(|all| all.concat());
         }
         let (Batch::UpTo(chunk) | Batch::Exactly(chunk)) = self.batch;
         let starts = (0..rows).step_by(chunk);
-        let chunks = starts.map(|start| self.run_rows(engine, inputs, start, chunk.min(rows - start), failures));
+        let chunks = starts.map(|start| self.run_rows(by, inputs, start, chunk.min(rows - start), failures));
         joined(chunks.collect::<Result<_>>()?)
     }
 
     /// Runs some of the rows; where that fails, it finds out which rows are to blame.
     fn run_rows(
         &self,
-        engine: &Engine,
+        by: By,
         inputs: &[ArrayRef],
         start: usize,
         rows: usize,
         failures: &mut RowFailures,
     ) -> Result<Vec<ArrayRef>> {
         let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, rows)).collect();
-        match self.run_filled(engine, &columns, rows) {
+        match self.run_filled(by, &columns, rows) {
             Err(error) if !is_of_rows(&error) => Err(error),
             Err(error) if rows == 1 => {
                 failures.refuse(start, || chain(&error));
@@ -211,49 +191,64 @@ impl Island {
             }
             Err(_) => {
                 let half = rows / 2;
-                let first = self.run_rows(engine, inputs, start, half, failures)?;
-                joined(vec![first, self.run_rows(engine, inputs, start + half, rows - half, failures)?])
+                let first = self.run_rows(by, inputs, start, half, failures)?;
+                joined(vec![first, self.run_rows(by, inputs, start + half, rows - half, failures)?])
             }
             answers => answers,
         }
     }
 
     /// Runs some rows, the last one as often as the batch needs.
-    fn run_filled(&self, engine: &Engine, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    fn run_filled(&self, by: By, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         match self.batch {
             Batch::Exactly(batch) if rows < batch => {
                 let places = UInt32Array::from_iter_values((0..batch).map(|at| at.min(rows - 1) as u32));
                 let columns =
                     columns.iter().map(|column| Ok(take(column, &places, None)?)).collect::<Result<Vec<_>>>()?;
-                let answers = self.run_batch(engine, &columns, batch)?;
+                let answers = self.run_batch(by, &columns, batch)?;
                 Ok(answers.iter().map(|column| column.slice(0, rows)).collect())
             }
-            _ => self.run_batch(engine, columns, rows),
+            _ => self.run_batch(by, columns, rows),
         }
     }
 
-    fn run_batch(&self, engine: &Engine, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
-        let inputs = border::port_elements(&self.inputs, columns, rows)?;
-        let results = match engine {
-            Engine::Tract(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
-            Engine::Tensors(plan) => plan.run(inputs, &self.outputs, rows, &self.nodes)?,
-        };
-        let columns = self.outputs.iter().zip(&results).map(|(port, data)| border::columns(port, data, rows));
+    fn run_batch(&self, by: By, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        let inputs = border::tensors(&self.inputs, columns, rows)?;
+        let results = self.engine.run(by, inputs).map_err(|failure| self.failed(failure))?;
+        self.check_shapes(&results, rows)?;
+        let columns =
+            self.outputs.iter().zip(&results).map(|(port, tensor)| border::columns(port, tensor.data(), rows));
         columns.collect::<Result<Vec<_>>>().map(|all| all.concat())
+    }
+
+    fn check_shapes(&self, results: &[Tensor], rows: usize) -> Result<()> {
+        let fits = |(tensor, port): (&Tensor, &Port)| match rows {
+            // A row alone need not have a batch dimension.
+            1 => tensor.len() == port.elements(),
+            _ => tensor.shape() == port.dims(rows),
+        };
+        if results.len() == self.outputs.len() && results.iter().zip(&self.outputs).all(fits) {
+            return Ok(());
+        }
+        let got: Vec<&[usize]> = results.iter().map(Tensor::shape).collect();
+        let expected: Vec<Vec<usize>> = self.outputs.iter().map(|port| port.dims(rows)).collect();
+        let what = format!("its results have shapes {got:?} instead of {expected:?}");
+        Err(self.failed(Failure::Tensors(foretell_tensors::Error::Inputs(what))))
+    }
+
+    fn failed(&self, failure: Failure) -> Error {
+        let nodes = self.nodes.clone();
+        match failure {
+            Failure::Tract(source) => Error::Island { nodes, source },
+            Failure::Tensors(source) => Error::Tensors { nodes, source },
+        }
     }
 }
 
 /// Whether other rows could fare better.
 fn is_of_rows(error: &Error) -> bool {
-    fn is_of_values(source: &foretell_tensors::Error) -> bool {
-        match source {
-            foretell_tensors::Error::Node { fault: Fault::Memory { .. } | Fault::Work { .. }, .. } => false,
-            foretell_tensors::Error::Node { fault: Fault::Inner(inner), .. } => is_of_values(inner),
-            _ => true,
-        }
-    }
     match error {
-        Error::Tensors { source, .. } => is_of_values(source),
+        Error::Tensors { source, .. } => !is_over_limit(source),
         Error::Island { .. } => true,
         _ => false,
     }

@@ -14,6 +14,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
+use crate::engine::mixed;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::program::{ColumnId, Plan, Program, run};
@@ -77,11 +78,7 @@ impl Source {
     /// A number below 2^16 that looks random, for an element of the column.
     fn number(self, element: usize) -> u64 {
         let place = (element as u64).wrapping_add((self.at as u64) << 40).wrapping_add((self.kind as u64) << 56);
-        // The finaliser of SplitMix64.
-        let mixed = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) & 0xffff
+        mixed(place) & 0xffff
     }
 
     fn float(self, element: usize) -> f64 {

@@ -5,11 +5,13 @@
 //! large for that is compared with itself only.
 
 use arrow::array::{Array as _, ArrayRef, AsArray};
-use foretell_tensors::{Budget, Data, Graph, Tensor};
+use foretell_tensors::{Budget, Graph, Tensor};
 
+use super::draft::Draft;
 use super::probe::{Kind, Probe};
-use super::tract::Draft;
-use super::{Island, TRIAL_ROWS, border, evaluator};
+use super::{Island, TRIAL_ROWS};
+use crate::elements::data_of;
+use crate::engine::{By, Evaluator, Tolerance, are_close};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -19,8 +21,8 @@ const WORK: u64 = 1 << 25;
 const BYTES: u64 = 96 << 20;
 /// Elements of constants beyond which the evaluator is not asked.
 const CONSTANTS_MAX: usize = 16 << 20;
-/// What sums in another order may make of a number, as a share of the largest one beside it.
-const TOLERANCE: f64 = 2e-3;
+/// What sums in another order may make of a number; and a step of a quantised one, where a sum lies between two.
+const TOLERANCE: Tolerance = Tolerance { of_number: 0.0, of_largest: 2e-3, of_largest_half: 16e-3, steps: 1.0 };
 /// The rows tried.
 const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 
@@ -33,36 +35,17 @@ const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 pub(crate) fn trusted(draft: Draft, graph: Graph, probe: &Probe, limits: &Limits) -> Result<Draft, String> {
     let constants: usize = graph.constants.iter().filter_map(|(_, value)| value.tensor()).map(Tensor::len).sum();
     let names = graph.outputs.clone();
-    let Ok(judge) = evaluator::Plan::new(graph, limits.budget(), draft.nodes()) else { return Ok(draft) };
+    let Ok(judge) = Evaluator::new(graph, limits.budget()) else { return Ok(draft) };
     if constants <= CONSTANTS_MAX && draft.is_small() {
         let budget = Budget { work: WORK, bytes: limits.run_bytes.min(BYTES) };
-        KINDS.into_iter().try_for_each(|kind| compare(&draft, &judge, &names, kind, probe, budget))?;
-    }
-    Ok(draft.with_judge(judge))
-}
-
-/// Compares the answers for rows of one kind; rows that cannot be made, or that the evaluator does not answer, say nothing.
-fn compare(
-    draft: &Draft,
-    judge: &evaluator::Plan,
-    names: &[String],
-    kind: Kind,
-    probe: &Probe,
-    budget: Budget,
-) -> Result<(), String> {
-    let rows = draft.trial_rows();
-    let Ok(inputs) = probe.rows(kind, rows).and_then(|columns| draft.elements(&columns, rows)) else { return Ok(()) };
-    let Ok(expected) = judge.values(inputs.clone(), budget) else { return Ok(()) };
-    let got = draft.run(inputs).map_err(|cause| format!("it fails where ONNX has an answer: {cause}"))?;
-    let pairs = names.iter().zip(got.iter().zip(&expected));
-    let differs =
-        |got: &Tensor, expected: &Tensor| got.shape() != expected.shape() || !are_close(got.data(), expected.data());
-    for (name, (got, expected)) in pairs {
-        if expected.tensor().is_some_and(|expected| differs(got, expected)) {
-            return Err(format!("it gives another `{name}` than ONNX asks for"));
+        for kind in KINDS {
+            // Rows that cannot be made, or that the evaluator does not answer, say nothing.
+            let Ok(inputs) = draft.trial(kind, probe) else { continue };
+            let Ok(expected) = judge.run_within(inputs.clone(), budget) else { continue };
+            draft.plan().check(&inputs, &expected, &names, &TOLERANCE)?;
         }
     }
-    Ok(())
+    Ok(draft.with_judge(judge))
 }
 
 /// Whether rows have another answer together than alone.
@@ -84,10 +67,10 @@ pub(super) fn mixes_rows(island: &Island, probe: &Probe) -> Result<bool> {
 
 /// Whether each row has the answer alone that it has beside the others.
 fn is_alike_alone(island: &Island, columns: &[ArrayRef]) -> Result<bool> {
-    let together = island.run_batch(&island.engine, columns, TRIAL_ROWS)?;
+    let together = island.run_batch(By::Fastest, columns, TRIAL_ROWS)?;
     for row in 0..TRIAL_ROWS {
         let alone: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
-        let alone = island.run_batch(&island.engine, &alone, 1)?;
+        let alone = island.run_batch(By::Fastest, &alone, 1)?;
         if together.iter().zip(&alone).any(|(together, alone)| !are_close_columns(&together.slice(row, 1), alone)) {
             return Ok(false);
         }
@@ -100,58 +83,9 @@ pub(super) fn are_close_columns(one: &ArrayRef, other: &ArrayRef) -> bool {
     let elements = |column: &ArrayRef| match column.as_fixed_size_list_opt() {
         Some(list) => {
             let width = usize::try_from(list.value_length()).unwrap_or(0);
-            border::data_of(&list.values().slice(list.value_offset(0) as usize, width * list.len()))
+            data_of(&list.values().slice(list.value_offset(0) as usize, width * list.len()))
         }
-        None => border::data_of(column),
+        None => data_of(column),
     };
-    matches!((elements(one), elements(other)), (Ok(one), Ok(other)) if are_close(&one, &other))
-}
-
-/// Whether elements are the same but for rounding.
-fn are_close(got: &Data, expected: &Data) -> bool {
-    let (Some(got_numbers), Some(numbers)) = (numbers(got), numbers(expected)) else { return got == expected };
-    let largest =
-        numbers.iter().filter(|number| number.is_finite()).fold(0.0_f64, |most, number| most.max(number.abs()));
-    let allowed = match expected {
-        Data::F32(_) | Data::F64(_) => TOLERANCE * largest,
-        Data::F16(_) | Data::Bf16(_) => 8.0 * TOLERANCE * largest,
-        // A step of a quantised value, where a sum lies between two.
-        Data::I8(_) | Data::U8(_) => 1.0,
-        _ => 0.0,
-    };
-    got_numbers.len() == numbers.len()
-        && got_numbers.iter().zip(&numbers).all(|(got, expected)| {
-            got == expected || (got.is_nan() && expected.is_nan()) || (got - expected).abs() <= allowed
-        })
-}
-
-/// The elements, if they are numbers.
-fn numbers(data: &Data) -> Option<Vec<f64>> {
-    Some(match data {
-        Data::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),
-        Data::F64(values) => values.clone(),
-        Data::F16(values) => values.iter().map(|value| value.to_f64()).collect(),
-        Data::Bf16(values) => values.iter().map(|value| value.to_f64()).collect(),
-        Data::I8(values) => values.iter().map(|&value| f64::from(value)).collect(),
-        Data::U8(values) => values.iter().map(|&value| f64::from(value)).collect(),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_close_by_the_largest_of_them() {
-        let floats = |values: &[f32]| Data::F32(values.to_vec());
-        assert!(are_close(&floats(&[1000.0, 0.5]), &floats(&[1000.5, 0.0])));
-        assert!(!are_close(&floats(&[1.0, 0.5]), &floats(&[1.0, 0.0])));
-        assert!(are_close(&floats(&[f32::NAN, f32::INFINITY]), &floats(&[f32::NAN, f32::INFINITY])));
-        assert!(!are_close(&floats(&[f32::NAN]), &floats(&[1.0])));
-        assert!(
-            are_close(&Data::U8(vec![3]), &Data::U8(vec![4])) && !are_close(&Data::I64(vec![3]), &Data::I64(vec![4]))
-        );
-        assert!(!are_close(&Data::I64(vec![1]), &floats(&[1.0])));
-    }
+    matches!((elements(one), elements(other)), (Ok(one), Ok(other)) if are_close(&one, &other, &TOLERANCE))
 }

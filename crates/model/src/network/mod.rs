@@ -5,39 +5,46 @@
 //! of a program. It computes rows alone, or several at once where that was seen to change no bit ([`Batch`]), so that a row's
 //! answer never depends on the rows beside it.
 //!
-//! [`rows`] takes the rows out of columns and puts their answers into new ones, [`data`] converts between Arrow and tensors,
-//! [`engine`] has the two that compute, [`probe`] finds out how a network behaves before it is used. Nothing here knows
-//! files; `onnx/network.rs` makes networks of them.
+//! [`rows`] takes the rows out of columns and puts their answers into new ones, [`probe`] finds out how a network behaves
+//! before it is used, [`room`] how long its lists may be for tract; what computes is in `engine/`. Nothing here knows files;
+//! `onnx/network.rs` makes networks of them.
 
-mod data;
-mod engine;
 mod probe;
+mod room;
 mod rows;
 
 use std::collections::HashMap;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use foretell_tensors::{Data, ElementType};
+use foretell_tensors::{ElementType, Tensor};
+use tract_onnx::pb::ModelProto;
 
 use crate::border::ragged_type;
+use crate::engine::{By, Cause, Engine, Evaluator, Extent, Failure, Tolerance, TractPlan, caught, input_of};
 use crate::error::{Error, Result};
-use crate::program::{RowFailures, packed_type};
-use rows::{Answers, Rows};
+use crate::program::{COLUMNS_MAX, RowFailures, packed_type};
+use probe::Found;
+use room::{Room, symbol_name};
+use rows::{Answer, Answers, Rows};
 
-pub(crate) use engine::{Engine, TensorProgram};
 pub(crate) use probe::{Subject, probe};
 
 /// Rows of the same lengths that are computed at once.
 const BATCH_ROWS_MAX: usize = 32;
 
+/// How far tract may be from the evaluator.
+const TOLERANCE: Tolerance = Tolerance { of_number: 1e-4, of_largest: 1e-5, of_largest_half: 0.0, steps: 0.0 };
+
 /// A graph, ready to run over the columns of its inputs.
 #[derive(Debug)]
 pub(crate) struct Network {
-    pub(crate) engine: Engine,
-    pub(crate) inputs: Vec<Input>,
-    pub(crate) outputs: Vec<Output>,
-    pub(crate) batch: Batch,
+    engine: Engine,
+    /// The room that tract needs, where tract computes.
+    room: Option<Room>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    batch: Batch,
 }
 
 /// How many rows are computed at once.
@@ -94,9 +101,6 @@ pub(crate) enum Form {
     Ragged,
 }
 
-/// Outputs with more elements per row are one list column.
-const COLUMNS_MAX: usize = 256;
-
 impl Output {
     pub(crate) fn form(&self) -> Form {
         let elements: Option<usize> =
@@ -123,10 +127,31 @@ impl Output {
     }
 }
 
-/// A tensor's extents and elements.
-pub(crate) type Tensor = (Vec<usize>, Data);
-
 impl Network {
+    /// A network that behaves as found. tract computes it, if there is a model for it and it gives the answers found.
+    pub(crate) fn new(evaluator: Evaluator, model: Option<ModelProto>, inputs: Vec<Input>, found: Found) -> Self {
+        let Found { batch, outputs, runs, rows } = found;
+        let bytes_max = evaluator.budget().bytes;
+        let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
+        let compile = |model| compile(model, &inputs, rows, bytes_max).ok();
+        let is_trusted = |(plan, _): &(TractPlan, Room)| {
+            runs.iter().all(|(inputs, expected)| plan.check(inputs, expected, &names, &TOLERANCE).is_ok())
+        };
+        match model.and_then(compile).filter(is_trusted) {
+            None => Self { engine: Engine::tensors(evaluator), room: None, inputs, outputs, batch },
+            Some((plan, room)) => {
+                // tract is as fast on one row, and then none has neighbours.
+                let batch = if batch == Batch::Any { Batch::One } else { batch };
+                Self { engine: Engine::tract(plan, Some(evaluator)), room: Some(room), inputs, outputs, batch }
+            }
+        }
+    }
+
+    /// Who computes it: `tract` or `tensors`.
+    pub(crate) fn engine(&self) -> &'static str {
+        self.engine.name()
+    }
+
     /// Computes the columns of all outputs; a row that cannot be computed is refused.
     pub(crate) fn run(&self, columns: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
         let expected: usize = self.inputs.iter().map(|input| input.columns).sum();
@@ -140,9 +165,9 @@ impl Network {
         });
         let inputs: Vec<Rows> = inputs.collect::<Result<_>>()?;
         let mut answers = Answers::new(&self.outputs, rows);
-        for group in self.groups(&inputs, rows, failures) {
-            for chunk in group.chunks(self.rows_at_once()) {
-                self.run_chunk(chunk, &inputs, &mut answers, failures)?;
+        for Group { rows, by } in self.groups(&inputs, rows, failures) {
+            for chunk in rows.chunks(self.rows_at_once()) {
+                self.run_chunk(chunk, by, &inputs, &mut answers, failures)?;
             }
         }
         answers.into_columns(&self.outputs)
@@ -157,9 +182,9 @@ impl Network {
     }
 
     /// The rows of each combination of lengths, in the order of their first, those with a number that is not finite by
-    /// themselves: another engine may compute them. Rows whose lengths contradict each other are refused.
-    fn groups(&self, inputs: &[Rows], rows: usize, failures: &mut RowFailures) -> Vec<Vec<usize>> {
-        let mut groups: Vec<Vec<usize>> = Vec::new();
+    /// themselves: tract's comparisons and activations drop NaN. Rows whose lengths contradict each other are refused.
+    fn groups(&self, inputs: &[Rows], rows: usize, failures: &mut RowFailures) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
         let mut known: HashMap<(Vec<usize>, bool), usize> = HashMap::new();
         for row in 0..rows {
             match self.lengths(inputs, row) {
@@ -167,9 +192,10 @@ impl Network {
                     let is_finite = inputs.iter().all(|input| input.is_finite(row));
                     let group = *known.entry((lengths, is_finite)).or_insert(groups.len());
                     if group == groups.len() {
-                        groups.push(Vec::new());
+                        let by = if is_finite { By::Fastest } else { By::Judge };
+                        groups.push(Group { rows: Vec::new(), by });
                     }
-                    groups[group].push(row);
+                    groups[group].rows.push(row);
                 }
                 Err(why) => failures.refuse(row, || why),
             }
@@ -208,31 +234,68 @@ impl Network {
     fn run_chunk(
         &self,
         chunk: &[usize],
+        by: By,
         inputs: &[Rows],
         answers: &mut Answers,
         failures: &mut RowFailures,
     ) -> Result<()> {
-        match self.compute(chunk, inputs) {
-            Ok(tensors) => answers.add(&self.outputs, chunk, tensors),
+        match self.compute(chunk, by, inputs) {
+            Ok(computed) => answers.add(&self.outputs, chunk, computed),
             Err(why) if chunk.len() == 1 => {
                 failures.refuse(chunk[0], || why);
                 Ok(())
             }
-            Err(_) => chunk.iter().try_for_each(|&row| self.run_chunk(&[row], inputs, answers, failures)),
+            Err(_) => chunk.iter().try_for_each(|&row| self.run_chunk(&[row], by, inputs, answers, failures)),
         }
     }
 
-    fn compute(&self, chunk: &[usize], inputs: &[Rows]) -> Result<Vec<Tensor>, String> {
+    fn compute(&self, chunk: &[usize], by: By, inputs: &[Rows]) -> Result<Vec<Answer>, String> {
         let mut rows = chunk.to_vec();
         if let (Batch::Exactly(count), Some(&last)) = (self.batch, chunk.last()) {
             rows.resize(count, last);
         }
         let tensors = self.inputs.iter().zip(inputs).map(|(input, of_input)| of_input.tensor(input, &rows));
         let tensors = tensors.collect::<Result<Vec<Tensor>>>().map_err(|error| error.to_string())?;
-        let results = self.engine.run(&tensors).map_err(|failure| failure.to_string())?;
+        let results = self.run_engine(by, tensors).map_err(|failure| failure.to_string())?;
         let outputs = self.outputs.iter().zip(results);
-        outputs.map(|(output, (shape, data))| Ok((output.row_shape(&shape, rows.len())?, data))).collect()
+        outputs
+            .map(|(output, tensor)| Ok((output.row_shape(tensor.shape(), rows.len())?, tensor.into_data())))
+            .collect()
     }
+
+    /// Where tract lacks room, or fails, the evaluator computes or says why not.
+    fn run_engine(&self, by: By, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        let has_room = self.room.as_ref().is_none_or(|room| room.is_enough(&self.inputs, &tensors));
+        match self.engine.run(if has_room { by } else { By::Judge }, tensors.clone()) {
+            Err(Failure::Tract(_)) => self.engine.run(By::Judge, tensors),
+            outcome => outcome,
+        }
+    }
+}
+
+/// Rows of the same lengths, and who is to compute them.
+struct Group {
+    rows: Vec<usize>,
+    by: By,
+}
+
+/// Compiles a graph for inputs whose open lengths are symbols.
+fn compile(model: ModelProto, inputs: &[Input], rows: usize, bytes_max: u64) -> Result<(TractPlan, Room), Cause> {
+    let declarations = inputs.iter().map(|input| {
+        let mut extents: Vec<Extent> = input
+            .shape
+            .iter()
+            .map(|length| match length {
+                Length::Fixed(extent) => Extent::DimValue(*extent as i64),
+                Length::Open(symbol) => Extent::DimParam(symbol_name(*symbol)),
+            })
+            .collect();
+        extents.insert(input.batch, Extent::DimValue(rows as i64));
+        input_of(&input.name, input.element, extents)
+    });
+    let plan = TractPlan::compile(model, declarations.collect())?;
+    let room = caught(|| Ok(Room::new(plan.model(), bytes_max)))?;
+    Ok((plan, room))
 }
 
 impl Output {

@@ -4,14 +4,12 @@
 //! them, and whether rows that are computed together change each other's answers. A graph is asked because its text does not
 //! say: exporters leave shapes out, or write those of the one batch they saw.
 
-use arrow::array::{Array, ArrayRef};
-use foretell_tensors::{Budget, Data, ElementType};
+use foretell_tensors::{Budget, Data, ElementType, Fault, Tensor};
 
-use super::data::from_data;
-use super::engine::Failure;
-use super::{Batch, Input, Length, Output, Tensor, TensorProgram};
-use crate::error::{Error, Result};
-use crate::island::arrow_type;
+use super::{Batch, Input, Length, Output};
+use crate::elements::arrow_type;
+use crate::engine::{Evaluator, RowsAlong, mixed};
+use crate::error::{Error, Result, is_over_limit};
 
 /// Rows that are computed together to see whether they change each other.
 const ROWS: usize = 4;
@@ -41,7 +39,7 @@ pub(crate) struct Found {
 
 /// A network to be tried.
 pub(crate) struct Subject<'a> {
-    pub(crate) program: &'a TensorProgram,
+    pub(crate) evaluator: &'a Evaluator,
     pub(crate) inputs: &'a [Input],
     /// Names of the outputs.
     pub(crate) outputs: &'a [String],
@@ -68,6 +66,24 @@ pub(crate) fn probe(subject: &Subject) -> Result<Found> {
         .map_err(|failure| cannot_run(&failure))?;
     let outputs = subject.describe(batch, rows, &runs)?;
     Ok(Found { batch, outputs, runs, rows })
+}
+
+/// Why a run has no outputs.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Graph(#[from] foretell_tensors::Error),
+    #[error("an output is a sequence, a map or nothing")]
+    NoTensor,
+    #[error("made-up rows of {0} bytes are too large to try it")]
+    Inputs(usize),
+}
+
+impl Failure {
+    /// Whether it took more memory or work than it may.
+    fn is_over_limit(&self) -> bool {
+        matches!(self, Self::Graph(error) if is_over_limit(error))
+    }
 }
 
 fn cannot_run(failure: &Failure) -> Error {
@@ -103,7 +119,7 @@ impl Subject<'_> {
     }
 
     fn budget(&self) -> Budget {
-        let whole = self.program.budget();
+        let whole = self.evaluator.budget();
         let work = self.file_bytes.saturating_mul(WORK_PER_BYTE).clamp(WORK_MIN, WORK_MAX);
         Budget { bytes: whole.bytes.min(BYTES_MAX), work: whole.work.min(work) }
     }
@@ -118,7 +134,7 @@ impl Subject<'_> {
                 None => worked.push(lengths),
                 Some(failures) => {
                     // What is too large stays so.
-                    let is_over = failures.iter().any(Failure::is_over_budget);
+                    let is_over = failures.iter().any(Failure::is_over_limit);
                     first_failure = first_failure.or_else(|| failures.into_iter().next());
                     if is_over {
                         break;
@@ -142,13 +158,11 @@ impl Subject<'_> {
         if bytes > INPUT_BYTES_MAX {
             return Err(Failure::Inputs(bytes));
         }
-        let inputs: Vec<Tensor> =
-            self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, lengths, seeds)).collect();
-        let outputs = self.program.run_within(&inputs, self.budget())?;
-        match outputs.len() == self.outputs.len() {
-            true => Ok((inputs, outputs)),
-            false => Err(Failure::NoTensor),
-        }
+        let inputs = self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, lengths, seeds));
+        let inputs = inputs.collect::<Result<Vec<Tensor>, Failure>>()?;
+        let (outputs, _) = self.evaluator.measure(inputs.clone(), self.budget())?;
+        let outputs: Option<Vec<Tensor>> = outputs.iter().map(|output| output.tensor().cloned()).collect();
+        Ok((inputs, outputs.filter(|outputs| outputs.len() == self.outputs.len()).ok_or(Failure::NoTensor)?))
     }
 
     /// How many rows can be computed at once.
@@ -182,38 +196,47 @@ impl Subject<'_> {
     }
 
     /// Whether an output for one row has a place for its batch. It needs none if there never is another row.
-    fn is_one_row(&self, (shape, _): &Tensor) -> bool {
+    fn is_one_row(&self, output: &Tensor) -> bool {
         match self.inputs.iter().all(|input| input.batch == 0) {
-            true => self.declared_batch == Some(1) || shape.first() == Some(&1),
-            false => shape.contains(&1),
+            true => self.declared_batch == Some(1) || output.shape().first() == Some(&1),
+            false => output.shape().contains(&1),
         }
+    }
+
+    /// The rows of each output, which lie along its first dimension; `None` if the graph fails, or has no such rows.
+    fn rows_of_run(&self, lengths: &[usize], seeds: &[usize]) -> Option<Vec<RowsAlong>> {
+        let (_, outputs) = self.run(lengths, seeds).ok()?;
+        outputs.iter().map(|output| RowsAlong::new(output, 0)).collect()
     }
 
     /// Whether rows computed together have the answers, to the bit, that each has alone.
     fn are_independent(&self, lengths: &[usize], rows: usize) -> bool {
-        let Ok((_, together)) = self.run(lengths, &seeds(rows)) else { return false };
+        let Some(together) = self.rows_of_run(lengths, &seeds(rows)) else { return false };
+        let is_alike = |row: usize| {
+            let same = |(together, alone): (&RowsAlong, &RowsAlong)| {
+                alone.get(0).is_some_and(|alone| together.get(row) == Some(alone))
+            };
+            let alone = self.rows_of_run(lengths, &[row]);
+            alone.is_some_and(|alone| together.iter().zip(&alone).all(same))
+        };
         self.inputs.iter().all(|input| input.batch == 0)
-            && together.iter().all(|(shape, _)| shape.first() == Some(&rows))
-            && (0..rows).all(|row| {
-                let alone = self.run(lengths, &[row]);
-                alone.is_ok_and(|(_, alone)| (0..alone.len()).all(|at| same_row(&together[at], row, &alone[at], 0)))
-            })
+            && together.iter().all(|of_output| of_output.len() == rows)
+            && (0..rows).all(is_alike)
     }
 
     /// Whether rows in reverse order, and one row over and over, have the answers that they have in their order.
     fn keep_their_places(&self, lengths: &[usize], rows: usize) -> bool {
-        let Ok((_, forwards)) = self.run(lengths, &seeds(rows)) else { return false };
-        let Ok((_, backwards)) = self.run(lengths, &(0..rows).rev().collect::<Vec<_>>()) else { return false };
-        let Ok((_, repeated)) = self.run(lengths, &vec![0; rows]) else { return false };
-        let has_rows = |(shape, _): &Tensor| shape.first() == Some(&rows);
-        self.inputs.iter().all(|input| input.batch == 0)
-            && forwards.iter().chain(&backwards).chain(&repeated).all(has_rows)
-            && (0..forwards.len()).all(|at| {
-                (0..rows).all(|row| {
-                    same_row(&forwards[at], row, &backwards[at], rows - 1 - row)
-                        && same_row(&forwards[at], 0, &repeated[at], row)
-                })
-            })
+        let orders = [seeds(rows), (0..rows).rev().collect(), vec![0; rows]];
+        let [Some(forwards), Some(backwards), Some(repeated)] = orders.map(|order| self.rows_of_run(lengths, &order))
+        else {
+            return false;
+        };
+        let keeps = |((forwards, backwards), repeated): ((&RowsAlong, &RowsAlong), &RowsAlong)| {
+            [forwards, backwards, repeated].iter().all(|of_run| of_run.len() == rows)
+                && (0..rows).all(|row| forwards.get(row) == backwards.get(rows - 1 - row))
+                && (0..rows).all(|row| forwards.get(0) == repeated.get(row))
+        };
+        self.inputs.iter().all(|input| input.batch == 0) && forwards.iter().zip(&backwards).zip(&repeated).all(keeps)
     }
 
     /// The outputs, from what runs gave.
@@ -227,42 +250,26 @@ impl Subject<'_> {
 
     fn describe_one(&self, name: &str, batch: Batch, rows: usize, tensors: &[&Tensor]) -> Result<Output> {
         let wrong = |what: &str| Error::Signature(format!("output `{name}` {what}"));
-        let (shape, data) = tensors[0];
-        let data_type = arrow_type(data.element_type()).ok_or_else(|| {
-            wrong(&format!("has elements of type {}, which no column has", data.element_type().name()))
-        })?;
-        if tensors.iter().any(|(other, _)| other.len() != shape.len()) {
+        let (shape, element) = (tensors[0].shape(), tensors[0].element_type());
+        let data_type = arrow_type(element)
+            .ok_or_else(|| wrong(&format!("has elements of type {}, which no column has", element.name())))?;
+        if tensors.iter().any(|other| other.rank() != shape.len()) {
             return Err(wrong("has a rank that depends on its values"));
         }
-        let is_batch = |axis: &usize| tensors.iter().all(|(shape, _)| shape[*axis] == rows);
+        let is_batch = |axis: &usize| tensors.iter().all(|tensor| tensor.shape()[*axis] == rows);
         let batch = match batch {
             Batch::One => (0..shape.len()).find(is_batch),
             Batch::Any | Batch::Exactly(_) => Some(0),
         };
         let extents = (0..shape.len()).filter(|&axis| Some(axis) != batch);
         let shape: Vec<Option<usize>> = extents
-            .map(|axis| Some(shape[axis]).filter(|&extent| tensors.iter().all(|(other, _)| other[axis] == extent)))
+            .map(|axis| Some(shape[axis]).filter(|&extent| tensors.iter().all(|other| other.shape()[axis] == extent)))
             .collect();
         if shape.contains(&Some(0)) {
             return Err(wrong("has no elements"));
         }
         Ok(Output { name: name.to_string(), data_type, shape, batch })
     }
-}
-
-/// Whether a row of one tensor is a row of the other, to the bit. Rows lie along the first dimension.
-fn same_row(left: &Tensor, left_row: usize, right: &Tensor, right_row: usize) -> bool {
-    match (row(left, left_row), row(right, right_row)) {
-        (Some(left), Some(right)) => left.0 == right.0 && left.1 == right.1,
-        _ => false,
-    }
-}
-
-fn row((shape, data): &Tensor, row: usize) -> Option<(Vec<usize>, ArrayRef)> {
-    let (&rows, extents) = shape.split_first()?;
-    let width: usize = extents.iter().product();
-    let elements = from_data(data.clone(), &arrow_type(data.element_type())?).ok()?;
-    (row < rows && elements.len() == rows * width).then(|| (extents.to_vec(), elements.slice(row * width, width)))
 }
 
 /// Extents of a row.
@@ -282,7 +289,7 @@ fn bytes_of(input: &Input, lengths: &[usize]) -> usize {
 
 /// A tensor of made-up rows. Integers are 0 and 1, which every table has a place for. Those of the first row begin with 1: a
 /// mask that hides everything teaches nothing, and neither do rows that are all alike.
-fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Tensor {
+fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Result<Tensor, Failure> {
     let mut shape = extents(input, lengths);
     let width: usize = shape.iter().product();
     shape.insert(input.batch, seeds.len());
@@ -298,7 +305,11 @@ fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Tens
         let (seed, element) = place(position);
         ((seed, element), mixed((seed as u64) << 40 | (at as u64) << 32 | element as u64))
     });
-    (shape, elements(input.element, bits))
+    Ok(Tensor::try_new(shape, elements(input.element, bits)).map_err(|fault| inputs_of(input, &fault))?)
+}
+
+fn inputs_of(input: &Input, fault: &Fault) -> foretell_tensors::Error {
+    foretell_tensors::Error::Inputs(format!("input `{}`: {fault}", input.name))
 }
 
 /// Elements from random bits, and where they stand: in the row of which seed, and at which place there.
@@ -325,12 +336,4 @@ fn elements(element: ElementType, bits: impl Iterator<Item = ((usize, usize), u6
         }
         ElementType::Narrow(kind) => Data::Narrow(kind, bits.map(bit).collect()),
     }
-}
-
-/// Bits that have nothing to do with those of `seed` (SplitMix64).
-fn mixed(seed: u64) -> u64 {
-    let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }

@@ -1,15 +1,15 @@
 //! Rows out of columns, and answers into columns again.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeListArray, LargeListArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, LargeListArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Field, Float16Type, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Field};
+use foretell_tensors::{Data, Tensor};
 
-use super::data::{blank, from_data, to_data};
-use super::{Form, Input, Length, Output, Tensor};
+use super::{Form, Input, Length, Output};
+use crate::elements::{array_as, blank, data_as, is_finite};
 use crate::error::{Error, Result};
 use crate::program::{Op, RowFailures, packed_type};
 
@@ -80,20 +80,7 @@ impl Rows {
 
     /// Whether a row has no infinite number and no NaN.
     pub(super) fn is_finite(&self, row: usize) -> bool {
-        fn all<T: ArrowPrimitiveType>(
-            array: &ArrayRef,
-            places: Range<usize>,
-            is_finite: fn(T::Native) -> bool,
-        ) -> bool {
-            array.as_primitive::<T>().values()[places].iter().all(|&value| is_finite(value))
-        }
-        let places = self.starts[row]..self.starts[row + 1];
-        match self.elements.data_type() {
-            DataType::Float16 => all::<Float16Type>(&self.elements, places, |value| value.is_finite()),
-            DataType::Float32 => all::<Float32Type>(&self.elements, places, f32::is_finite),
-            DataType::Float64 => all::<Float64Type>(&self.elements, places, f64::is_finite),
-            _ => true,
-        }
+        is_finite(&self.elements, self.starts[row]..self.starts[row + 1])
     }
 
     /// The extents of a row, without the batch.
@@ -112,9 +99,13 @@ impl Rows {
                 take(&self.elements, &positions.map(|at| at as u64).collect::<UInt64Array>(), None)?
             }
         };
-        Ok((shape, to_data(&elements, input.element)?))
+        Tensor::try_new(shape, data_as(&elements, input.element)?)
+            .map_err(|fault| Error::Internal(format!("the rows of `{}`: {fault}", input.name)))
     }
 }
+
+/// The answers of some rows: the extents of each row's, and the elements of all.
+pub(super) type Answer = (Vec<usize>, Data);
 
 /// The answers of rows, as they come.
 pub(super) struct Answers {
@@ -138,10 +129,10 @@ impl Answers {
         Self { parts: vec![Vec::new(); count], lengths: vec![0; count], rows: vec![vec![None; rows]; count] }
     }
 
-    /// Notes the tensors computed for some rows; behind these there may be repetitions.
-    pub(super) fn add(&mut self, outputs: &[Output], rows: &[usize], tensors: Vec<Tensor>) -> Result<()> {
-        for (at, (extents, data)) in tensors.into_iter().enumerate() {
-            let elements = from_data(data, &outputs[at].data_type)?;
+    /// Notes what each output is for some rows; behind these there may be repetitions.
+    pub(super) fn add(&mut self, outputs: &[Output], rows: &[usize], answers: Vec<Answer>) -> Result<()> {
+        for (at, (extents, data)) in answers.into_iter().enumerate() {
+            let elements = array_as(data, &outputs[at].data_type)?;
             let width: usize = extents.iter().product();
             for (position, &row) in rows.iter().enumerate() {
                 let start = self.lengths[at] + position * width;
@@ -166,7 +157,7 @@ impl Answers {
 fn output_columns(output: &Output, parts: &[ArrayRef], rows: &[Option<Place>]) -> Result<Vec<ArrayRef>> {
     let width: usize = output.shape.iter().map(|extent| extent.unwrap_or(0)).product();
     // What stands in the place of an answer that is not there.
-    let blanks = blank(&output.data_type, width)?;
+    let blanks = array_as(blank(&output.data_type, width)?, &output.data_type)?;
     let parts: Vec<&dyn Array> = parts.iter().chain([&blanks]).map(|part| part.as_ref()).collect();
     let elements = concat(&parts)?;
     let blanks_at = elements.len() - width;

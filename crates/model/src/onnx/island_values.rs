@@ -7,14 +7,14 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use foretell_tensors::{Attribute, Graph, Value};
 use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::DataType as Element;
 
 use super::builder::Builder;
 use super::fact::{Block, Dim, Dims, Fact, Packed};
 use super::node::Node;
 use super::tensor::array;
+use crate::elements::{data_of, element_type};
 use crate::error::{Error, Result};
-use crate::island::{Island, Output, Port, data_of};
+use crate::island::{Island, Output, Port};
 use crate::program::{ColumnId, Op, Tensor};
 
 /// What an evaluator's graph is given from outside.
@@ -168,30 +168,11 @@ pub(super) fn port_of(builder: &mut Builder, node: &Node, fact: &Fact) -> Result
     Ok((Port { data_type: block.data_type, shape: block.shape, batch, packed: false }, block.columns))
 }
 
-pub(super) fn element_of(data_type: &DataType) -> Option<Element> {
-    Some(match data_type {
-        DataType::Boolean => Element::Bool,
-        DataType::Float16 => Element::Float16,
-        DataType::Float32 => Element::Float,
-        DataType::Float64 => Element::Double,
-        DataType::Int8 => Element::Int8,
-        DataType::Int16 => Element::Int16,
-        DataType::Int32 => Element::Int32,
-        DataType::Int64 => Element::Int64,
-        DataType::UInt8 => Element::Uint8,
-        DataType::UInt16 => Element::Uint16,
-        DataType::UInt32 => Element::Uint32,
-        DataType::UInt64 => Element::Uint64,
-        _ => return None,
-    })
-}
-
 /// A constant in the file's form.
 pub(super) fn tensor_proto(node: &Node, name: &str, tensor: &Tensor) -> Result<TensorProto> {
     let dims = tensor.shape.iter().map(|&extent| extent as i64).collect();
     let mut proto = TensorProto { name: name.to_string(), dims, ..TensorProto::default() };
     let values = &tensor.values;
-    let element = element_of(values.data_type());
     match values.data_type() {
         DataType::Float32 => proto.float_data = values.as_primitive::<Float32Type>().values().to_vec(),
         DataType::Float64 => proto.double_data = values.as_primitive::<Float64Type>().values().to_vec(),
@@ -211,7 +192,8 @@ pub(super) fn tensor_proto(node: &Node, name: &str, tensor: &Tensor) -> Result<T
         }
         other => return Err(node.unsupported(format!("tensor operators over {other} constants"))),
     }
-    let element = element.ok_or_else(|| node.unsupported("tensor operators over text"))?;
-    proto.data_type = element as i32;
+    let element = element_type(values.data_type());
+    proto.data_type =
+        element.ok_or_else(|| Error::Internal(format!("no element for {}", values.data_type())))?.to_onnx();
     Ok(proto)
 }

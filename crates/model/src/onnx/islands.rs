@@ -3,17 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use foretell_tensors::Graph;
+use foretell_tensors::{ElementType, Graph};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::builder::Builder;
 use super::fact::{Dim, Fact};
 use super::graph::names_read;
-use super::island_values::{Emitted, Given, element_of, port_of, tensor_proto};
+use super::island_values::{Emitted, Given, port_of, tensor_proto};
 use super::node::Node;
 use super::opsets::Opsets;
 use super::tensor::read_island_tensor;
 use super::tensor_graph::GraphReader;
+use crate::elements::element_type;
 use crate::error::{Error, Result};
 use crate::island::{
     BATCH_MAX, Dependence, Draft, Evaluated, InputPort, Island, Output, Port, Probe, Refusal, Request, compile,
@@ -127,9 +128,10 @@ impl Cut<'_, '_> {
                 }
                 other => {
                     let (port, read) = port_of(builder, &node, other)?;
-                    let element = element_of(&port.data_type)
-                        .ok_or_else(|| node.unsupported(format!("tract over {} values", port.data_type)))?;
-                    inputs.push(InputPort { name: name.to_string(), element: element as i32, port });
+                    let element = element_type(&port.data_type).filter(|element| *element != ElementType::Text);
+                    let element =
+                        element.ok_or_else(|| node.unsupported(format!("tract over {} values", port.data_type)))?;
+                    inputs.push(InputPort { name: name.to_string(), element, port });
                     columns.extend(read);
                 }
             }

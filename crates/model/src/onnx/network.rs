@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use foretell_tensors::{ElementType, Program};
+use foretell_tensors::ElementType;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::builder::Builder;
@@ -14,9 +14,10 @@ use super::lower::Lowered;
 use super::node::Node;
 use super::opsets::Opsets;
 use super::tensor_graph::GraphReader;
+use crate::engine::Evaluator;
 use crate::error::{Error, Result};
 use crate::model::LoadOptions;
-use crate::network::{Batch, Engine, Form, Input, Length, Network, Output, Subject, TensorProgram, probe};
+use crate::network::{Form, Input, Length, Network, Output, Subject, probe};
 use crate::program::{ColumnId, Op};
 use crate::signature::Extent;
 
@@ -87,13 +88,13 @@ pub(crate) fn lower_network(
         )));
     }
     let reader = GraphReader { opsets, limits };
-    let program = Program::new(reader.graph(graph, &|_| false)?).map_err(|error| Error::tensors("", error))?;
-    let program = TensorProgram::new(program, limits.budget());
+    let evaluator = Evaluator::new(reader.graph(graph, &|_| false)?, limits.budget());
+    let evaluator = evaluator.map_err(|error| Error::tensors("", error))?;
     let inputs = network_inputs(&declared)?;
     let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
     let batch = declared.iter().find_map(|input| input.batch).and_then(|rows| usize::try_from(rows).ok());
     let subject = Subject {
-        program: &program,
+        evaluator: &evaluator,
         inputs: &inputs,
         outputs: &names,
         declared_batch: batch,
@@ -102,13 +103,10 @@ pub(crate) fn lower_network(
     };
     let found = probe(&subject)?;
     let for_tract = is_safe_for_tract(graph).then(|| model.clone());
-    let engine = Engine::new(program, for_tract, &inputs, found.rows, &found.runs);
-    // tract is as fast on one row, and then none has neighbours.
-    let batch = if engine.name() == "tract" && found.batch == Batch::Any { Batch::One } else { found.batch };
     let Inputs { features, named, facts } = add_inputs(builder, &declared, limits)?;
     let columns: Vec<ColumnId> = facts.iter().flat_map(|(_, fact)| columns_of(fact)).collect();
     let outputs = found.outputs.clone();
-    let network = Network { engine, inputs, outputs: found.outputs, batch };
+    let network = Network::new(evaluator, for_tract, inputs, found);
     let outputs = push_network(builder, graph, network, columns, outputs)?;
     Ok(Lowered { features, named, outputs })
 }

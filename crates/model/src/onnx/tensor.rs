@@ -3,12 +3,7 @@
 //! Data outside the file is refused: a model is one file, so that its hash says what it computes. [`super::external`]
 //! makes it one.
 
-use std::sync::Arc;
-
-use arrow::array::{
-    ArrayRef, BooleanArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
-    StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
-};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use foretell_tensors::{Data, ElementType, Narrow};
 use half::{bf16, f16};
@@ -18,33 +13,18 @@ use tract_onnx::pb::tensor_proto::DataType as Element;
 use super::decode::{check_shape, malformed};
 use super::external::{is_external, not_here};
 use super::fact::volume;
+use crate::elements;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::program::Tensor;
 
 /// Arrow type of an ONNX element type, by its number in the file.
 pub(crate) fn arrow_type(element: i32) -> Result<DataType> {
-    let element =
+    let declared =
         Element::try_from(element).map_err(|_| malformed(format!("element type {element} does not exist")))?;
-    Ok(match element {
-        // `bfloat16` has no Arrow type; `float` holds each of its values.
-        Element::Float | Element::Bfloat16 => DataType::Float32,
-        Element::Double => DataType::Float64,
-        Element::Float16 => DataType::Float16,
-        Element::Int8 => DataType::Int8,
-        Element::Int16 => DataType::Int16,
-        Element::Int32 => DataType::Int32,
-        Element::Int64 => DataType::Int64,
-        Element::Uint8 => DataType::UInt8,
-        Element::Uint16 => DataType::UInt16,
-        Element::Uint32 => DataType::UInt32,
-        Element::Uint64 => DataType::UInt64,
-        Element::Bool => DataType::Boolean,
-        Element::String => DataType::Utf8,
-        other => {
-            let name = other.as_str_name().to_lowercase();
-            return Err(malformed(format!("element type `{name}` is not supported; export the model in float32")));
-        }
+    ElementType::from_onnx(i64::from(element)).and_then(elements::arrow_type).ok_or_else(|| {
+        let name = declared.as_str_name().to_lowercase();
+        malformed(format!("element type `{name}` is not supported; export the model in float32"))
     })
 }
 
@@ -64,26 +44,9 @@ pub(crate) fn read_island_tensor(tensor: &TensorProto, limits: &Limits) -> Resul
 
 /// The elements as an Arrow array; they move, but for text.
 pub(crate) fn array(data: Data) -> Result<ArrayRef> {
-    Ok(match data {
-        Data::Bool(values) => Arc::new(BooleanArray::from(values)),
-        Data::I8(values) => Arc::new(Int8Array::from(values)),
-        Data::I16(values) => Arc::new(Int16Array::from(values)),
-        Data::I32(values) => Arc::new(Int32Array::from(values)),
-        Data::I64(values) => Arc::new(Int64Array::from(values)),
-        Data::U8(values) => Arc::new(UInt8Array::from(values)),
-        Data::U16(values) => Arc::new(UInt16Array::from(values)),
-        Data::U32(values) => Arc::new(UInt32Array::from(values)),
-        Data::U64(values) => Arc::new(UInt64Array::from(values)),
-        Data::F16(values) => Arc::new(Float16Array::from(values)),
-        Data::Bf16(values) => Arc::new(values.into_iter().map(|value| Some(value.to_f32())).collect::<Float32Array>()),
-        Data::F32(values) => Arc::new(Float32Array::from(values)),
-        Data::F64(values) => Arc::new(Float64Array::from(values)),
-        Data::Text(values) => Arc::new(StringArray::from(values)),
-        Data::Narrow(kind, _) => {
-            let name = ElementType::Narrow(kind).name();
-            return Err(malformed(format!("element type `{name}` is not supported outside of tensor operators")));
-        }
-    })
+    let name = data.element_type().name();
+    elements::array_of(data)
+        .ok_or_else(|| malformed(format!("element type `{name}` is not supported outside of tensor operators")))
 }
 
 fn read_raw(tensor: &TensorProto, limits: &Limits) -> Result<(Vec<usize>, Data)> {

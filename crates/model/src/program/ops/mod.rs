@@ -39,7 +39,7 @@ pub(crate) use encode::{LookupTable, OneHot};
 pub(crate) use label::{LabelChoice, LabelRule};
 pub(crate) use linear::{EncodedLinear, LinearInput};
 pub(crate) use maps::{MapColumns, MapForm};
-pub(crate) use pack::packed_type;
+pub(crate) use pack::{COLUMNS_MAX, packed_type};
 pub(crate) use statistics::{CategoryStatistics, KeyElement, Share, Whole};
 pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
 pub(crate) use trees::Precision;

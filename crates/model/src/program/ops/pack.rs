@@ -10,6 +10,9 @@ use super::columns::{all_values, column, for_number, values};
 use super::{wrong_count, wrong_type};
 use crate::error::{Error, Result};
 
+/// Tensors with more elements per row are one list column, others a column for each element.
+pub(crate) const COLUMNS_MAX: usize = 256;
+
 /// The type of `count` columns of this type side by side.
 pub(crate) fn packed_type(element: &DataType, count: usize) -> Result<DataType> {
     Ok(DataType::FixedSizeList(item(element), list_size(count)?))

@@ -5,10 +5,12 @@
 //! the answers they have alone, that is the batch. What does not follow it cannot leave the island.
 
 use arrow::array::{Array as _, ArrayRef};
-use foretell_tensors::{Budget, Data, Graph, Program, Tensor, Usage, Value};
+use foretell_tensors::{Budget, Graph, Tensor, Usage, Value};
 
 use super::probe::{Kind, Probe};
-use super::{Batch, CHUNK_ROWS, Engine, Island, Port, TRIAL_ROWS, border, is_of_rows};
+use super::{Batch, CHUNK_ROWS, Island, Port, TRIAL_ROWS, border, is_of_rows};
+use crate::elements::arrow_type;
+use crate::engine::{Engine, Evaluator, RowsAlong, leaves};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -27,74 +29,6 @@ const CHEAP_WORK: u64 = 1 << 24;
 const CHUNK_SHARE: u64 = 8;
 /// The largest batch of a file that is taken for one.
 pub(crate) const BATCH_MAX: usize = 4096;
-
-/// A compiled graph, shared by all threads.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    program: Program,
-    budget: Budget,
-    /// The outputs of the graph that are columns.
-    shown: Vec<bool>,
-}
-
-impl Plan {
-    /// A plan for a graph whose outputs are all columns.
-    ///
-    /// # Errors
-    /// When the evaluator lacks an operator of the graph.
-    pub(super) fn new(graph: Graph, budget: Budget, nodes: &str) -> Result<Self> {
-        let shown = vec![true; graph.outputs.len()];
-        let program = Program::new(graph).map_err(|error| Error::tensors(nodes, error))?;
-        Ok(Self { program, budget, shown })
-    }
-
-    /// All results of the graph, within another budget.
-    pub(super) fn values(&self, inputs: Vec<(Vec<usize>, Data)>, budget: Budget) -> Result<Vec<Value>> {
-        self.program.run(values(inputs)?, budget).map_err(|error| Error::tensors("", error))
-    }
-
-    /// Runs the graph over tensors and gives those of these ports.
-    pub(super) fn run(
-        &self,
-        inputs: Vec<(Vec<usize>, Data)>,
-        ports: &[Port],
-        rows: usize,
-        nodes: &str,
-    ) -> Result<Vec<Data>> {
-        let failed = |source| Error::Tensors { nodes: nodes.to_string(), source };
-        let values = self.program.run(values(inputs)?, self.budget).map_err(failed)?;
-        let shown = values.into_iter().zip(&self.shown).filter(|(_, shown)| **shown);
-        let tensors: Vec<Tensor> = shown.flat_map(|(value, _)| leaves(value)).collect();
-        let fits = |(tensor, port): (&Tensor, &Port)| match rows {
-            // A row alone need not have a batch dimension.
-            1 => tensor.len() == port.elements(),
-            _ => tensor.shape() == port.dims(rows),
-        };
-        if tensors.len() != ports.len() || !tensors.iter().zip(ports).all(fits) {
-            let got: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
-            let expected: Vec<Vec<usize>> = ports.iter().map(|port| port.dims(rows)).collect();
-            let what = format!("its results have shapes {got:?} instead of {expected:?}");
-            return Err(failed(foretell_tensors::Error::Inputs(what)));
-        }
-        Ok(tensors.into_iter().map(Tensor::into_data).collect())
-    }
-}
-
-fn values(inputs: Vec<(Vec<usize>, Data)>) -> Result<Vec<Value>> {
-    let value = |(dims, data)| Tensor::try_new(dims, data).map(Value::from);
-    let values = inputs.into_iter().map(value).collect::<Result<_, _>>();
-    values.map_err(|fault| Error::Internal(format!("the input of an island: {fault}")))
-}
-
-/// The tensors of a value in order; none of a map.
-fn leaves(value: Value) -> Vec<Tensor> {
-    match value {
-        Value::Tensor(tensor) => vec![tensor],
-        Value::Optional(Some(value)) => leaves(Value::clone(&value)),
-        Value::Sequence(items) => items.iter().cloned().flat_map(leaves).collect(),
-        Value::Optional(None) | Value::Map(_) => Vec::new(),
-    }
-}
 
 /// Nodes for the evaluator.
 pub(crate) struct Request<'a> {
@@ -159,8 +93,8 @@ pub(crate) fn evaluate(request: Request, probe: &Probe) -> Result<Evaluated, Ref
     let bytes = constants.saturating_mul(TRIAL_BYTES_PER_CONSTANT).saturating_add(TRIAL_BYTES);
     let allowed = request.limits.budget();
     let budget = Budget { bytes: allowed.bytes.min(bytes), work: allowed.work.min(work) };
-    let program = Program::new(graph.clone()).map_err(|error| Error::tensors(nodes, error))?;
-    let trials = Trials { program: &program, ports, budget, nodes, probe };
+    let evaluator = Evaluator::new(graph.clone(), allowed).map_err(|error| Error::tensors(nodes, error))?;
+    let trials = Trials { evaluator: &evaluator, ports, budget, nodes, probe };
     if ports.is_empty() {
         let values = trials.run(&[], 0)?.values;
         let constants = values.into_iter().enumerate().map(|(at, value)| constant(value).ok_or(at));
@@ -177,10 +111,9 @@ pub(crate) fn evaluate(request: Request, probe: &Probe) -> Result<Evaluated, Ref
         (study, _) => study?,
     };
     let shown = study.outputs.iter().map(has_port).collect();
-    let plan = Plan { program, budget: allowed, shown };
+    let engine = Engine::tensors(evaluator.showing(shown));
     let (inputs, nodes) = (request.ports, request.nodes);
-    let engine = Engine::Tensors(Box::new(plan));
-    let island = Island { engine, judge: None, inputs, outputs: study.ports, batch: study.batch, nodes };
+    let island = Island { engine, inputs, outputs: study.ports, batch: study.batch, nodes };
     Ok(Evaluated { island: Some(island).filter(|island| !island.outputs.is_empty()), outputs: study.outputs })
 }
 
@@ -195,7 +128,7 @@ fn has_port(output: &Output) -> bool {
 /// A value that is the same for all rows, where columns can hold it.
 fn constant(value: Value) -> Option<Output> {
     match value {
-        Value::Tensor(tensor) => border::arrow_type(tensor.element_type()).map(|_| Output::Constant(tensor)),
+        Value::Tensor(tensor) => arrow_type(tensor.element_type()).map(|_| Output::Constant(tensor)),
         Value::Optional(Some(value)) => constant(Value::clone(&value)),
         Value::Sequence(items) => items.iter().cloned().map(constant).collect::<Option<_>>().map(Output::Sequence),
         Value::Optional(None) | Value::Map(_) => None,
@@ -220,7 +153,7 @@ struct Study {
 
 /// Runs of a program before there are rows of a table.
 struct Trials<'t> {
-    program: &'t Program,
+    evaluator: &'t Evaluator,
     ports: &'t [Port],
     budget: Budget,
     nodes: &'t str,
@@ -234,8 +167,8 @@ struct Run {
 
 impl Trials<'_> {
     fn run(&self, columns: &[ArrayRef], rows: usize) -> Result<Run> {
-        let inputs = border::port_elements(self.ports, columns, rows)?;
-        let run = self.program.run_measured(values(inputs)?, self.budget);
+        let inputs = border::tensors(self.ports, columns, rows)?;
+        let run = self.evaluator.measure(inputs, self.budget);
         let (values, usage) = run.map_err(|error| Error::tensors(self.nodes, error))?;
         Ok(Run { values, usage })
     }
@@ -382,7 +315,7 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
     {
         return Found::Unfit;
     }
-    let Some(data_type) = border::arrow_type(several.element_type()) else { return Found::Unfit };
+    let Some(data_type) = arrow_type(several.element_type()) else { return Found::Unfit };
     let changed: Vec<usize> =
         (0..several.rank()).filter(|&axis| several.shape()[axis] != alone.shape()[axis]).collect();
     match changed[..] {
@@ -392,7 +325,7 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
             let mut shape = several.shape().to_vec();
             shape.remove(axis);
             let Some(port) = Port::output(data_type, shape, axis) else { return Found::Unfit };
-            match trials.iter().all(|trial| rows_are_alike(&port, trial)) {
+            match trials.iter().all(|trial| rows_are_alike(axis, trial)) {
                 true => Found::Output(Output::Port, vec![port]),
                 false => Found::Mixed,
             }
@@ -402,13 +335,11 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
 }
 
 /// True if the first and the last row have the values together that they have alone.
-fn rows_are_alike(port: &Port, [several, first, last]: &[&Tensor; 3]) -> bool {
-    let columns = |tensor: &Tensor, rows| border::columns(port, tensor.data(), rows);
-    let (Ok(several), Ok(first), Ok(last)) = (columns(several, TRIAL_ROWS), columns(first, 1), columns(last, 1)) else {
+fn rows_are_alike(axis: usize, trial: &[&Tensor; 3]) -> bool {
+    let [Some(several), Some(first), Some(last)] = trial.map(|tensor| RowsAlong::new(tensor, axis)) else {
         return false;
     };
-    let mut all = several.iter().zip(first.iter().zip(&last));
-    all.all(|(several, (first, last))| &several.slice(0, 1) == first && &several.slice(TRIAL_ROWS - 1, 1) == last)
+    several.get(0) == first.get(0) && several.get(TRIAL_ROWS - 1) == last.get(0)
 }
 
 /// A value without a dimension for the rows: always the same, or a shape with their number in it.
@@ -451,7 +382,7 @@ pub(super) fn found_in_batches(
     if [second, third].iter().any(|tensor| tensor.shape() != shape || tensor.element_type() != kind) {
         return Found::Unfit;
     }
-    let Some(data_type) = border::arrow_type(kind) else { return Found::Unfit };
+    let Some(data_type) = arrow_type(kind) else { return Found::Unfit };
     let axis = (0..shape.len()).find(|&axis| shape[axis] == batch && (axis == 0 || batch > 1));
     let (shape, axis) = match axis {
         Some(axis) => (shape[..axis].iter().chain(&shape[axis + 1..]).copied().collect(), axis),

@@ -71,16 +71,16 @@ pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
         builder
     };
     let mut builder = new_builder();
-    let whole = |builder: &mut Builder| network::lower_network(builder, &model, &opsets, options, bytes.len());
+    let whole = |builder: &mut Builder, model| network::lower_network(builder, model, &opsets, options, bytes.len());
     let lowered = match network::is_needed(&builder, &model, options)? {
-        true => whole(&mut builder)?,
+        true => whole(&mut builder, model)?,
         false => match lower::lower_model(&mut builder, &model, &opsets, options) {
             Ok(lowered) => lowered,
             Err(error) => {
                 let may_help = network::may_help(&builder, &error);
                 builder = new_builder();
                 // The first error is the one that names what the columns lack.
-                may_help.then(|| whole(&mut builder)).and_then(Result::ok).ok_or(error)?
+                may_help.then(|| whole(&mut builder, model)).and_then(Result::ok).ok_or(error)?
             }
         },
     };

@@ -67,15 +67,15 @@ fn main_graph(model: &ModelProto) -> Result<&GraphProto> {
     model.graph.as_ref().ok_or_else(|| malformed("a model without a graph"))
 }
 
-/// Lowers a model to one step.
+/// Lowers a model to one step. The model is taken, since tract takes it: there is no second copy of its weights.
 pub(crate) fn lower_network(
     builder: &mut Builder,
-    model: &ModelProto,
+    model: ModelProto,
     opsets: &Opsets,
     options: &LoadOptions,
     file_bytes: usize,
 ) -> Result<Lowered> {
-    let graph = main_graph(model)?;
+    let graph = main_graph(&model)?;
     let limits = &options.limits;
     let declared = declared_inputs(graph, &builder.map_inputs, options)?;
     if let Some(input) = declared.iter().find(|input| input.is_open())
@@ -102,12 +102,12 @@ pub(crate) fn lower_network(
         scales_by_batch: mixes_rows(graph),
     };
     let found = probe(&subject)?;
-    let for_tract = is_safe_for_tract(graph).then(|| model.clone());
     let Inputs { features, named, facts } = add_inputs(builder, &declared, limits)?;
     let columns: Vec<ColumnId> = facts.iter().flat_map(|(_, fact)| columns_of(fact)).collect();
     let outputs = found.outputs.clone();
-    let network = Network::new(evaluator, for_tract, inputs, found);
-    let outputs = push_network(builder, graph, network, columns, outputs)?;
+    let (name, is_safe) = (graph.name.clone(), is_safe_for_tract(graph));
+    let network = Network::new(evaluator, is_safe.then_some(model), inputs, found);
+    let outputs = push_network(builder, name, network, columns, outputs)?;
     Ok(Lowered { features, named, outputs })
 }
 
@@ -150,12 +150,12 @@ fn network_inputs(declared: &[Declared]) -> Result<Vec<Input>> {
 /// The step, and what is known about each output.
 fn push_network(
     builder: &mut Builder,
-    graph: &GraphProto,
+    name: String,
     network: Network,
     columns: Vec<ColumnId>,
     outputs: Vec<Output>,
 ) -> Result<Vec<(String, Fact)>> {
-    let proto = NodeProto { name: graph.name.clone(), ..NodeProto::default() };
+    let proto = NodeProto { name, ..NodeProto::default() };
     let node = Node::new(&proto, 0);
     let mut types = Vec::new();
     for output in &outputs {

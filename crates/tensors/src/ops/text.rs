@@ -40,7 +40,7 @@ fn string_concat(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 /// Bytes that the compiled form of an expression may take.
-const EXPRESSION_BYTES: usize = 16 << 20;
+const EXPRESSION_BYTES: usize = 2 << 20;
 
 /// Operations that an expression takes to compile.
 const EXPRESSION_WORK: u64 = 1 << 20;

@@ -73,13 +73,13 @@ pub(crate) struct Tolerance {
     pub(crate) steps: f64,
 }
 
-/// The first tensor that is not the one expected, by its place; that of a missing one as well.
+/// The place of the first tensor that is not the one expected, or is missing.
 pub(super) fn first_difference(got: &[Tensor], expected: &[Tensor], tolerance: &Tolerance) -> Option<usize> {
     let same = |(got, expected): (&Tensor, &Tensor)| {
         got.shape() == expected.shape() && are_close(got.data(), expected.data(), tolerance)
     };
-    let common = got.len().min(expected.len());
-    got.iter().zip(expected).position(|pair| !same(pair)).or((got.len() != expected.len()).then_some(common))
+    let missing = (got.len() != expected.len()).then_some(got.len().min(expected.len()));
+    got.iter().zip(expected).position(|pair| !same(pair)).or(missing)
 }
 
 /// Whether elements are the same but for rounding.

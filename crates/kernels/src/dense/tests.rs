@@ -1,3 +1,5 @@
+//! Networks beside linear models and plain functions, whatever the instructions.
+
 use super::*;
 use crate::functions::Function;
 use crate::linear::LinearModel;

@@ -95,8 +95,8 @@ const fn python(name: &'static str, model: &'static str) -> Engine {
 }
 
 /// A library that keeps thresholds in double precision, where the exporter to ONNX rounds them.
-const fn double(engine: Engine) -> Engine {
-    Engine { differing_max: 2, ..engine }
+const fn double(engine: &Engine) -> Engine {
+    Engine { differing_max: 2, ..*engine }
 }
 
 /// All models.
@@ -140,12 +140,12 @@ pub const CASES: [Case; 10] = [
         is_classifier: true,
         engines: &[
             foretell("lightgbm_100x6.onnx"),
-            double(foretell_native("foretell, from .txt", "lightgbm_100x6.txt")),
+            double(&foretell_native("foretell, from .txt", "lightgbm_100x6.txt")),
             one_row("lightgbm_100x6.onnx"),
             onnxruntime("lightgbm_100x6.onnx"),
-            double(python("lightgbm", "lightgbm_100x6.txt")),
-            double(python("lleaves", "lightgbm_100x6.txt")),
-            double(python("treelite", "lightgbm_100x6.txt")),
+            double(&python("lightgbm", "lightgbm_100x6.txt")),
+            double(&python("lleaves", "lightgbm_100x6.txt")),
+            double(&python("treelite", "lightgbm_100x6.txt")),
         ],
     },
     Case {
@@ -172,8 +172,8 @@ pub const CASES: [Case; 10] = [
             foretell("lightgbm_500x255.onnx"),
             one_row("lightgbm_500x255.onnx"),
             onnxruntime("lightgbm_500x255.onnx"),
-            double(python("lightgbm", "lightgbm_500x255.txt")),
-            Engine { batch_max: 8_192, ..double(python("treelite", "lightgbm_500x255.txt")) },
+            double(&python("lightgbm", "lightgbm_500x255.txt")),
+            Engine { batch_max: 8_192, ..double(&python("treelite", "lightgbm_500x255.txt")) },
         ],
     },
     Case {

@@ -8,6 +8,7 @@ mod goals;
 mod job;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -114,7 +115,7 @@ impl Options {
         crate::check_names("model", self.models.as_deref(), &models)?;
         let peers: Vec<&str> = CASES.iter().flat_map(|case| case.peers).map(|peer| peer.name).collect();
         crate::check_names("peer", self.peers.as_deref(), &peers)?;
-        if self.rows == 0 || self.rows % FILE_ROWS != 0 {
+        if self.rows == 0 || !self.rows.is_multiple_of(FILE_ROWS) {
             return Err(format!("--rows takes whole millions, not {}", self.rows).into());
         }
         let is_whole = self.models.is_none() && self.peers.is_none() && self.rows == 10 * FILE_ROWS;
@@ -154,10 +155,11 @@ impl Options {
                 }
                 let rows = if case.model == "linear" { self.rows } else { self.rows.min(peer.tree_rows_max) };
                 let line = self.run_peer(case, &place, peer, rows)?;
-                if !expected.contains_key(&rows) {
-                    expected.insert(rows, self.job(case, &place, FORETELL, rows)?.start()?);
-                }
-                compare(peer.title, &expected[&rows], &line, rows)?;
+                let ours = match expected.entry(rows) {
+                    Entry::Occupied(answered) => answered.into_mut(),
+                    Entry::Vacant(empty) => empty.insert(self.job(case, &place, FORETELL, rows)?.start()?),
+                };
+                compare(peer.title, ours, &line, rows)?;
                 runs.push(rows, &line)?;
                 for (package, version) in line["versions"].as_object().into_iter().flatten() {
                     report.version(package, version.as_str().unwrap_or("unknown"));

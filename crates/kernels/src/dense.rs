@@ -32,7 +32,6 @@ mod product;
 mod run;
 mod step;
 mod tile;
-mod vector;
 
 use std::error::Error;
 use std::fmt;

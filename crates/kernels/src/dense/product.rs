@@ -5,7 +5,7 @@
 //! and its addition, and joins the intercept after every [`BLOCK_FEATURES`] features: one order, whatever the instructions
 //! and whatever the rows around.
 
-use super::vector::Vector;
+use crate::vector::Vector;
 
 /// Outputs whose weights lie side by side.
 pub(super) const PANEL: usize = 8;

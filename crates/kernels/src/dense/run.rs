@@ -1,31 +1,18 @@
 //! One layer over a strip of rows, or over one row: where the loops are compiled for each set of instructions.
 
 use super::product::{self, PANEL, Panels};
-#[cfg(target_arch = "x86_64")]
-use super::vector::avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-use super::vector::avx512::Avx512;
-#[cfg(target_arch = "aarch64")]
-use super::vector::neon::Neon;
-use super::vector::{Portable, Vector};
 use crate::forms::{Form, Set};
+#[cfg(target_arch = "x86_64")]
+use crate::vector::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::vector::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::vector::neon::Neon;
+use crate::vector::{Portable, Vector};
 
 /// Vectors of rows that a strip has at most. With eight sums for each, or four where there are 16 registers, the sums, the
 /// inputs and one weight fill the registers.
 pub(super) const VECTORS_MAX: usize = 3;
-
-/// Rows of a vector.
-pub(super) fn lanes(form: Form) -> usize {
-    match form.set() {
-        Set::Portable => Portable::LANES,
-        #[cfg(target_arch = "aarch64")]
-        Set::Neon => Neon::LANES,
-        #[cfg(target_arch = "x86_64")]
-        Set::Avx2 => Avx2::LANES,
-        #[cfg(target_arch = "x86_64")]
-        Set::Avx512 => Avx512::LANES,
-    }
-}
 
 /// The outputs of one panel for a strip of so many vectors of rows, as [`product::strip`] has them.
 pub(super) fn strip(form: Form, panels: &Panels, panel: usize, vectors: usize, inputs: &[f32], outputs: &mut [f32]) {

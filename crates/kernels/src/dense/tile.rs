@@ -9,6 +9,7 @@ use super::Layer;
 use super::product::PANEL;
 use super::run::{self, VECTORS_MAX};
 use crate::forms::Form;
+use crate::numbers::Numbers;
 
 /// Numbers of a tile between two layers at most: what one layer reads and writes stays in the second-level cache.
 const NUMBERS_MAX: usize = 64 << 10;
@@ -16,12 +17,9 @@ const NUMBERS_MAX: usize = 64 << 10;
 /// Strips of a tile at most. Each panel of weights is read once for all of them.
 const STRIPS_MAX: usize = 4;
 
-/// Numbers in a line of the cache. Vectors that cross lines take twice as long to read.
-const LINE: usize = 16;
-
 /// Rows of a tile at most, when a row has up to `width` numbers between two layers.
 pub(super) fn rows_max(form: Form, width: usize) -> usize {
-    let strip = run::lanes(form) * VECTORS_MAX;
+    let strip = form.lanes() * VECTORS_MAX;
     strip * (NUMBERS_MAX / (strip * width)).clamp(1, STRIPS_MAX)
 }
 
@@ -41,14 +39,14 @@ pub(super) struct Tile {
 impl Tile {
     /// For so many rows.
     pub(super) fn new(form: Form, width: usize, rows: usize) -> Self {
-        let rows_max = rows_max(form, width).min(rows.next_multiple_of(run::lanes(form)));
+        let rows_max = rows_max(form, width).min(rows.next_multiple_of(form.lanes()));
         let numbers = || Numbers::new(rows_max * width);
         Self { form, width, rows_max, rows: 0..0, present: numbers(), next: numbers() }
     }
 
     /// Takes as many of these rows as there is room for; their number.
     pub(super) fn begin(&mut self, columns: &[&[f32]], rows: Range<usize>) -> usize {
-        let fewest = run::lanes(self.form) / 2;
+        let fewest = self.form.lanes() / 2;
         let count = if rows.len() < fewest { 1 } else { rows.len().min(self.rows_max) };
         self.rows = rows.start..rows.start + count;
         let strips = self.strips();
@@ -108,7 +106,7 @@ impl Tile {
     /// The strips of the rows on their way; one of one row where that goes alone.
     fn strips(&self) -> impl Iterator<Item = Strip> + Clone + use<> {
         let rows = self.rows.len();
-        let lanes = if rows == 1 { 1 } else { run::lanes(self.form) };
+        let lanes = if rows == 1 { 1 } else { self.form.lanes() };
         let full = lanes * VECTORS_MAX;
         (0..rows).step_by(full).map(move |first| {
             let rows = full.min(rows - first);
@@ -130,23 +128,5 @@ impl Strip {
     /// Rows with those that fill up the last vector.
     fn padded(&self) -> usize {
         self.vectors * self.lanes
-    }
-}
-
-/// Numbers that begin with a line of the cache.
-struct Numbers {
-    memory: Vec<f32>,
-    skipped: usize,
-}
-
-impl Numbers {
-    fn new(count: usize) -> Self {
-        let memory = vec![0.0; count + LINE];
-        let skipped = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        Self { memory, skipped }
-    }
-
-    fn all(&mut self) -> &mut [f32] {
-        &mut self.memory[self.skipped..]
     }
 }

@@ -1,43 +1,44 @@
-//! 16 numbers in a register of AVX-512.
+//! 4 numbers in a register of NEON.
 
-use std::arch::x86_64::*;
+use std::arch::aarch64::*;
 
 use super::Vector;
 
 /// Numbers in a register.
 #[derive(Clone, Copy)]
-pub(in crate::dense) struct Avx512(__m512);
+pub(crate) struct Neon(float32x4_t);
 
-impl Vector for Avx512 {
-    const LANES: usize = 16;
+impl Vector for Neon {
+    const LANES: usize = 4;
+    const MANY: bool = true;
 
     #[inline(always)]
     unsafe fn load(source: *const f32) -> Self {
-        // SAFETY: the caller may read 16 numbers and has the instruction.
-        Self(unsafe { _mm512_loadu_ps(source) })
+        // SAFETY: the caller may read 4 numbers and has the instruction.
+        Self(unsafe { vld1q_f32(source) })
     }
 
     #[inline(always)]
     unsafe fn store(self, target: *mut f32) {
-        // SAFETY: the caller may write 16 numbers and has the instruction.
-        unsafe { _mm512_storeu_ps(target, self.0) }
+        // SAFETY: the caller may write 4 numbers and has the instruction.
+        unsafe { vst1q_f32(target, self.0) }
     }
 
     #[inline(always)]
     unsafe fn all(value: f32) -> Self {
         // SAFETY: the caller has the instruction.
-        Self(unsafe { _mm512_set1_ps(value) })
+        Self(unsafe { vdupq_n_f32(value) })
     }
 
     #[inline(always)]
     unsafe fn plus_product(self, a: Self, b: Self) -> Self {
         // SAFETY: the caller has the instruction.
-        Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+        Self(unsafe { vfmaq_f32(self.0, a.0, b.0) })
     }
 
     #[inline(always)]
     unsafe fn plus(self, other: Self) -> Self {
         // SAFETY: the caller has the instruction.
-        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+        Self(unsafe { vaddq_f32(self.0, other.0) })
     }
 }

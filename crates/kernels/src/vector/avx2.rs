@@ -6,10 +6,11 @@ use super::Vector;
 
 /// Numbers in a register.
 #[derive(Clone, Copy)]
-pub(in crate::dense) struct Avx2(__m256);
+pub(crate) struct Avx2(__m256);
 
 impl Vector for Avx2 {
     const LANES: usize = 8;
+    const MANY: bool = false;
 
     #[inline(always)]
     unsafe fn load(source: *const f32) -> Self {

@@ -1,0 +1,105 @@
+//! Products beside plain loops, whatever the instructions.
+
+use super::*;
+
+/// Numbers of a fixed sequence between -1 and 1.
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// The same sums, one after the other.
+#[expect(clippy::disallowed_methods, reason = "products of matrices round once")]
+fn expected(extents: Extents, left: &[f32], right: &[f32], result: &[f32]) -> Vec<f32> {
+    let Extents { depth, columns, .. } = extents;
+    let mut expected = result.to_vec();
+    for (at, result) in expected.iter_mut().enumerate() {
+        let (row, column) = (at / columns, at % columns);
+        for features in blocks(depth, BLOCK_DEPTH) {
+            let add = |sum: f32, at: usize| right[at * columns + column].mul_add(left[row * depth + at], sum);
+            *result += features.fold(0.0, add);
+        }
+    }
+    expected
+}
+
+fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..matrix.len()).map(|at| matrix[at % rows * columns + at / rows]).collect()
+}
+
+const EXTENTS: [[usize; 3]; 16] = [
+    [1, 1, 1],
+    [1, 5, 70],
+    [2, 300, 48],
+    [3, 4, 0],
+    [3, 0, 5],
+    [0, 4, 3],
+    [4, 17, 16],
+    [5, 257, 49],
+    [7, 33, 24],
+    [8, 256, 96],
+    [9, 64, 64],
+    [13, 600, 31],
+    [17, 3, 130],
+    [32, 32, 32],
+    [70, 512, 33],
+    [300, 40, 20],
+];
+
+#[test]
+fn every_form_and_order_gives_the_bits_of_plain_loops() {
+    for (seed, [rows, depth, columns]) in EXTENTS.into_iter().enumerate() {
+        let extents = Extents { rows, depth, columns };
+        let mut left = numbers(seed as u64, rows * depth);
+        let right = numbers(seed as u64 + 100, depth * columns);
+        let before = numbers(seed as u64 + 200, rows * columns);
+        if let Some(number) = left.get_mut(1) {
+            *number = [f32::NAN, f32::INFINITY, 1e30][seed % 3];
+        }
+        let expected = expected(extents, &left, &right, &before);
+        let turned = transposed(&right, depth.max(1), columns);
+        for form in Form::all() {
+            for (order, right) in [(Order::Rows, &right), (Order::Columns, &turned)] {
+                let mut got = before.clone();
+                Product::new(extents).with_form(form).with_order(order).add(&left, right, &mut got);
+                let mut pairs = got.iter().zip(&expected);
+                let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
+                assert!(same, "{extents:?}, {order:?}, {form}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_are_those_of_double_precision() {
+    let extents = Extents { rows: 20, depth: 1000, columns: 50 };
+    let (left, right) = (numbers(1, 20_000), numbers(2, 50_000));
+    let mut got = vec![0.0; 1000];
+    Product::new(extents).add(&left, &right, &mut got);
+    for (at, got) in got.iter().enumerate() {
+        let terms = (0..1000).map(|k| f64::from(left[at / 50 * 1000 + k]) * f64::from(right[k * 50 + at % 50]));
+        let exact: f64 = terms.sum();
+        assert!((f64::from(*got) - exact).abs() < 5e-5, "{got} instead of {exact}");
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_whatever_is_around_it() {
+    let [depth, columns] = [300, 61];
+    let (left, right) = (numbers(3, 41 * depth), numbers(4, depth * columns));
+    let product = |left: &[f32]| {
+        let rows = left.len() / depth;
+        let mut result = vec![0.0; rows * columns];
+        Product::new(Extents { rows, depth, columns }).add(left, &right, &mut result);
+        result
+    };
+    let together = product(&left);
+    for rows in [0..1, 3..41, 8..16, 40..41, 5..12] {
+        let alone = product(&left[rows.start * depth..rows.end * depth]);
+        assert_eq!(alone, together[rows.start * columns..rows.end * columns], "rows {rows:?}");
+    }
+}

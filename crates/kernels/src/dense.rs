@@ -28,8 +28,6 @@
 //! # Ok::<(), foretell_kernels::dense::DenseError>(())
 //! ```
 
-mod product;
-mod run;
 mod step;
 mod tile;
 
@@ -39,7 +37,7 @@ use std::fmt;
 pub use step::{Arithmetic, Step};
 
 use crate::forms::Form;
-use product::Panels;
+use crate::panels::Panels;
 use tile::Tile;
 
 /// A layer: `steps(intercepts[j] + sum over i of x[i] * weights[i][j])`.

@@ -162,7 +162,7 @@ fn softplus(x: f32) -> f32 {
 
 /// A polynomial near zero, where the difference of exponentials would cancel, and `1 - 2 / (exp(2 x) + 1)` elsewhere.
 #[inline(always)]
-fn tanh(x: f32) -> f32 {
+pub(crate) fn tanh(x: f32) -> f32 {
     const NEAR: f32 = 0.625;
     let size = x.abs();
     let square = x * x;
@@ -196,7 +196,7 @@ fn erf(x: f32) -> f32 {
 
 /// `e` to the power of `x`: a power of two times a polynomial over half an octave around one.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Beyond these the answer is zero or infinite.
     const LEAST: f32 = -104.0;
     const GREATEST: f32 = 89.0;

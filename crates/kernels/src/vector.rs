@@ -4,11 +4,11 @@
 //! the loops for it. Every implementation rounds alike, so that all of them give the same bits.
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
+mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
+mod avx512;
 #[cfg(target_arch = "aarch64")]
-pub(crate) mod neon;
+mod neon;
 
 use crate::forms::{Form, Set};
 
@@ -49,6 +49,30 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// The processor has the instructions of this type.
     unsafe fn plus(self, other: Self) -> Self;
+
+    /// `self - other`.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this type.
+    unsafe fn minus(self, other: Self) -> Self;
+
+    /// `self * other`.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this type.
+    unsafe fn times(self, other: Self) -> Self;
+
+    /// The absolute values.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this type.
+    unsafe fn size(self) -> Self;
+
+    /// A bit for each number that is not at least `other`, the first number's being the lowest: so NaN has one, too.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this type.
+    unsafe fn not_at_least(self, other: Self) -> u32;
 }
 
 /// Loops that are compiled for each set of instructions.
@@ -75,6 +99,18 @@ impl Form {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Set::Avx512 => unsafe { with_avx512(loops) },
+        }
+    }
+
+    /// Runs loops with vectors of [`EIGHT`] numbers, whatever the instructions.
+    pub(crate) fn run_eight(self, loops: impl Loops) {
+        const { assert!(Portable::LANES == EIGHT) };
+        match self.set() {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a form is only there for instructions that the processor has.
+            Set::Avx2 | Set::Avx512 => unsafe { with_avx2(loops) },
+            // SAFETY: the portable form needs no instructions.
+            _ => unsafe { loops.run::<Portable>() },
         }
     }
 
@@ -111,7 +147,7 @@ fn with_avx2(loops: impl Loops) {
 
 /// Plain loops over an array, for processors that nothing is known about.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable([f32; EIGHT]);
+struct Portable([f32; EIGHT]);
 
 impl Vector for Portable {
     const LANES: usize = EIGHT;
@@ -146,5 +182,26 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn plus(self, other: Self) -> Self {
         Self(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane] - other.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane] * other.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn size(self) -> Self {
+        Self(self.0.map(f32::abs))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is not at least anything")]
+    unsafe fn not_at_least(self, other: Self) -> u32 {
+        (0..EIGHT).fold(0, |bits, lane| bits | u32::from(!(self.0[lane] >= other.0[lane])) << lane)
     }
 }

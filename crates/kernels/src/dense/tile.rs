@@ -6,10 +6,9 @@
 use std::ops::Range;
 
 use super::Layer;
-use super::product::PANEL;
-use super::run::{self, VECTORS_MAX};
 use crate::forms::Form;
 use crate::numbers::Numbers;
+use crate::panels::{PANEL, Product, VECTORS_MAX};
 
 /// Numbers of a tile between two layers at most: what one layer reads and writes stays in the second-level cache.
 const NUMBERS_MAX: usize = 64 << 10;
@@ -74,7 +73,8 @@ impl Tile {
 
     fn advance_row(&mut self, layer: &Layer) {
         let outputs = self.next.all();
-        run::row(self.form, &layer.panels, self.present.all(), outputs);
+        let panels = 0..layer.panels.padded_outputs() / PANEL;
+        layer.panels.row::<Product>(self.form, panels, self.present.all(), outputs);
         layer.steps.iter().for_each(|step| step.apply(self.form, 0, 1, &mut outputs[..layer.outputs()]));
     }
 
@@ -85,7 +85,7 @@ impl Tile {
             for strip in strips.clone() {
                 let inputs = &inputs[strip.first * self.width..];
                 let outputs = &mut outputs[strip.first * self.width + first * strip.padded()..];
-                run::strip(self.form, &layer.panels, first / PANEL, strip.vectors, inputs, outputs);
+                layer.panels.strip::<Product>(self.form, first / PANEL, strip.vectors, inputs, outputs);
                 let outputs = &mut outputs[..(layer.outputs() - first).min(PANEL) * strip.padded()];
                 layer.steps.iter().for_each(|step| step.apply(self.form, first, strip.padded(), outputs));
             }

@@ -6,7 +6,7 @@ use super::Vector;
 
 /// Numbers in a register.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(super) struct Avx2(__m256);
 
 impl Vector for Avx2 {
     const LANES: usize = 8;
@@ -40,5 +40,29 @@ impl Vector for Avx2 {
     unsafe fn plus(self, other: Self) -> Self {
         // SAFETY: the caller has the instruction.
         Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn size(self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn not_at_least(self, other: Self) -> u32 {
+        // SAFETY: the caller has the instructions.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NGE_UQ>(self.0, other.0)) as u32 }
     }
 }

@@ -6,7 +6,7 @@ use super::Vector;
 
 /// Numbers in a register.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(super) struct Avx512(__m512);
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
@@ -40,5 +40,29 @@ impl Vector for Avx512 {
     unsafe fn plus(self, other: Self) -> Self {
         // SAFETY: the caller has the instruction.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn size(self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { _mm512_abs_ps(self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn not_at_least(self, other: Self) -> u32 {
+        // SAFETY: the caller has the instruction.
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_NGE_UQ>(self.0, other.0) })
     }
 }

@@ -6,7 +6,7 @@ use super::Vector;
 
 /// Numbers in a register.
 #[derive(Clone, Copy)]
-pub(crate) struct Neon(float32x4_t);
+pub(super) struct Neon(float32x4_t);
 
 impl Vector for Neon {
     const LANES: usize = 4;
@@ -40,5 +40,33 @@ impl Vector for Neon {
     unsafe fn plus(self, other: Self) -> Self {
         // SAFETY: the caller has the instruction.
         Self(unsafe { vaddq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { vsubq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { vmulq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn size(self) -> Self {
+        // SAFETY: the caller has the instruction.
+        Self(unsafe { vabsq_f32(self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn not_at_least(self, other: Self) -> u32 {
+        const BITS: [u32; 4] = [1, 2, 4, 8];
+        // SAFETY: the caller has the instructions; there are four numbers to load.
+        unsafe {
+            let not = vmvnq_u32(vcgeq_f32(self.0, other.0));
+            vaddvq_u32(vandq_u32(not, vld1q_u32(BITS.as_ptr())))
+        }
     }
 }

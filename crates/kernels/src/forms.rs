@@ -1,8 +1,11 @@
-//! Sets of instructions for numbers of 32 bits, and the one place where they are asked for.
+//! Sets of instructions for numbers of 32 bits.
 //!
-//! Kernels that only compare have sets of their own; these here can multiply and add with one rounding.
+//! Kernels that only compare have sets of their own; these here can multiply and add with one rounding. Both follow the
+//! [level](crate::instructions::Level) of the process.
 
 use std::fmt;
+
+use crate::instructions::{self, Level};
 
 /// A set of instructions that this processor has. Values come from [`Form::best`] and [`Form::all`] alone, so that having one
 /// proves that its instructions may be used.
@@ -26,29 +29,29 @@ pub(crate) enum Set {
 }
 
 impl Form {
-    /// The set that does most at once.
+    /// The set that does most at once of those that the process may use.
     pub fn best() -> Self {
-        Self::all().last().copied().unwrap_or(Self(Set::Portable))
+        Self::of(instructions::in_force())
     }
 
     /// All sets that this processor has, the best last.
     pub fn all() -> Vec<Self> {
-        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-        let sets = [Set::Portable];
-        #[cfg(target_arch = "aarch64")]
-        let sets = [Set::Portable, Set::Neon];
-        #[cfg(target_arch = "x86_64")]
-        let sets = {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let has_avx512 = has_avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
-            let sets = [Set::Portable, Set::Avx2, Set::Avx512];
-            sets.into_iter().zip([true, has_avx2, has_avx512]).filter(|(_, has)| *has).map(|(set, _)| set)
-        };
-        sets.into_iter().map(Self).collect()
+        let mut forms: Vec<Self> = Level::all_of_processor().map(Self::of).collect();
+        forms.dedup();
+        forms
+    }
+
+    /// The best set of a level that this processor has.
+    fn of(level: Level) -> Self {
+        Self(match level {
+            #[cfg(target_arch = "aarch64")]
+            Level::Baseline => Set::Neon,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Set::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vbmi => Set::Avx512,
+            _ => Set::Portable,
+        })
     }
 
     pub(crate) fn set(self) -> Set {

@@ -3,11 +3,15 @@
 //! That is what ONNX Runtime's matrix products do on every processor of the last ten years, and a model whose sums cancel
 //! shows the difference. The answer is the same to the bit on a processor without the instruction, only slower.
 
+#[cfg(target_arch = "x86_64")]
+use crate::forms::{Form, Set};
+
 /// Adds `value * weight` to each sum.
 pub fn add_product(sums: &mut [f32], values: &[f32], weight: f32) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has the two features that the function is compiled for.
+    if matches!(Form::best().set(), Set::Avx2 | Set::Avx512) {
+        // SAFETY: a form is only there for instructions that the processor has, and both have the two features that the
+        // function is compiled for.
         return unsafe { with_instruction(sums, values, weight) };
     }
     each(sums, values, weight);

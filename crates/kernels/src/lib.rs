@@ -18,6 +18,7 @@ pub mod dense;
 pub mod forms;
 pub mod functions;
 pub mod fused;
+pub mod instructions;
 pub mod keys;
 pub mod linear;
 pub mod lines;

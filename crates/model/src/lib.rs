@@ -43,6 +43,7 @@ mod signature;
 
 pub use border::expand_list;
 pub use error::{Error, Result};
+pub use foretell_kernels::instructions;
 pub use limits::Limits;
 pub use model::{Answer, DeclaredFeature, LoadOptions, Model, OnRefusedRow, PlanLine};
 pub use onnx::{TensorModel, external_files, with_external_data};

@@ -4,6 +4,8 @@
 //! wrong: tract has neither scalers nor encoders, and inverts the labels of LightGBM's models; lleaves takes longer to compile
 //! 500 trees than all other measurements together.
 
+use foretell::model::instructions::Level;
+
 /// A model and everyone who answers it.
 pub struct Case {
     /// As `--models` names it.
@@ -33,9 +35,16 @@ pub struct Engine {
     pub compared_rows: usize,
     /// Of a thousand rows, so many may differ: those at a threshold, for a library that compares in double precision.
     pub differing_max: usize,
+    /// The instructions that foretell's kernels may use; all if none are named. It is for comparison, so with one thread.
+    pub level: Option<Level>,
 }
 
 impl Engine {
+    /// Whether it is measured with so many threads.
+    pub fn takes(&self, threads: usize) -> bool {
+        threads == 1 || (self.kind != Kind::Model && self.level.is_none())
+    }
+
     /// The library that it is, whose version is told.
     pub fn library(&self) -> &'static str {
         match self.kind {
@@ -63,11 +72,13 @@ pub enum Kind {
 pub const FORETELL: &str = "foretell";
 /// `Model::run` on one row.
 pub const WITHOUT_SQL: &str = "foretell, Model::run";
+/// foretell on a processor that has AVX2 and no AVX-512.
+pub const AVX2: &str = "foretell, AVX2 only";
 
 const BATCHES: [usize; 3] = [1, 8_192, 65_536];
 
 const fn engine(name: &'static str, kind: Kind, model: &'static str) -> Engine {
-    Engine { name, kind, model, batch_max: usize::MAX, compared_rows: 4096, differing_max: 0 }
+    Engine { name, kind, model, batch_max: usize::MAX, compared_rows: 4096, differing_max: 0, level: None }
 }
 
 const fn foretell(model: &'static str) -> Engine {
@@ -80,6 +91,14 @@ const fn foretell_probabilities(model: &'static str) -> Engine {
 
 const fn foretell_native(name: &'static str, model: &'static str) -> Engine {
     engine(name, Kind::Sql { function: "predict", text: "Utf8View" }, model)
+}
+
+const fn avx2(model: &'static str) -> Engine {
+    Engine { name: AVX2, level: Some(Level::Avx2), ..foretell(model) }
+}
+
+const fn portable(model: &'static str) -> Engine {
+    Engine { name: "foretell, portable code", level: Some(Level::Portable), ..foretell(model) }
 }
 
 const fn one_row(model: &'static str) -> Engine {
@@ -110,6 +129,8 @@ pub const CASES: [Case; 10] = [
         engines: &[
             foretell("linear.onnx"),
             foretell_probabilities("linear.onnx"),
+            avx2("linear.onnx"),
+            portable("linear.onnx"),
             one_row("linear.onnx"),
             onnxruntime("linear.onnx"),
             engine("onnxruntime, folded by hand", Kind::Python("onnxruntime"), "linear_folded.onnx"),
@@ -126,6 +147,8 @@ pub const CASES: [Case; 10] = [
             foretell("xgboost_100x6.onnx"),
             foretell_probabilities("xgboost_100x6.onnx"),
             foretell_native("foretell, from .ubj", "xgboost_100x6.ubj"),
+            avx2("xgboost_100x6.onnx"),
+            portable("xgboost_100x6.onnx"),
             one_row("xgboost_100x6.onnx"),
             onnxruntime("xgboost_100x6.onnx"),
             python("xgboost", "xgboost_100x6.ubj"),
@@ -141,6 +164,7 @@ pub const CASES: [Case; 10] = [
         engines: &[
             foretell("lightgbm_100x6.onnx"),
             double(&foretell_native("foretell, from .txt", "lightgbm_100x6.txt")),
+            avx2("lightgbm_100x6.onnx"),
             one_row("lightgbm_100x6.onnx"),
             onnxruntime("lightgbm_100x6.onnx"),
             double(&python("lightgbm", "lightgbm_100x6.txt")),
@@ -156,6 +180,7 @@ pub const CASES: [Case; 10] = [
         is_classifier: true,
         engines: &[
             foretell("xgboost_500x8.onnx"),
+            avx2("xgboost_500x8.onnx"),
             one_row("xgboost_500x8.onnx"),
             onnxruntime("xgboost_500x8.onnx"),
             python("xgboost", "xgboost_500x8.ubj"),
@@ -170,6 +195,7 @@ pub const CASES: [Case; 10] = [
         is_classifier: true,
         engines: &[
             foretell("lightgbm_500x255.onnx"),
+            avx2("lightgbm_500x255.onnx"),
             one_row("lightgbm_500x255.onnx"),
             onnxruntime("lightgbm_500x255.onnx"),
             double(&python("lightgbm", "lightgbm_500x255.txt")),
@@ -185,6 +211,7 @@ pub const CASES: [Case; 10] = [
         engines: &[
             foretell("digits.onnx"),
             foretell_probabilities("digits.onnx"),
+            avx2("digits.onnx"),
             one_row("digits.onnx"),
             onnxruntime("digits.onnx"),
             Engine { batch_max: 1, compared_rows: 4, ..engine("tract", Kind::Tract, "digits.onnx") },
@@ -199,6 +226,7 @@ pub const CASES: [Case; 10] = [
         engines: &[
             foretell("forest.onnx"),
             foretell_probabilities("forest.onnx"),
+            avx2("forest.onnx"),
             one_row("forest.onnx"),
             onnxruntime("forest.onnx"),
         ],
@@ -224,6 +252,8 @@ pub const CASES: [Case; 10] = [
         is_classifier: false,
         engines: &[
             foretell("perceptron.onnx"),
+            avx2("perceptron.onnx"),
+            portable("perceptron.onnx"),
             one_row("perceptron.onnx"),
             onnxruntime("perceptron.onnx"),
             engine("tract", Kind::Tract, "perceptron.onnx"),

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use ::foretell::model::instructions::{Level, limit};
 use ::foretell::model::{LoadOptions, Model};
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -36,6 +37,8 @@ pub use self::instructions::{ONE_ROW, one_row, run as count_instructions};
 /// The command that runs one engine in a process of its own.
 pub const WORKER: &str = "worker";
 
+/// What a worker is told that may use whatever the processor has.
+const ALL_INSTRUCTIONS: &str = "all";
 /// Threads that are measured.
 const THREADS: [usize; 2] = [1, 2];
 /// An engine whose rounds take longer has fewer, at least one.
@@ -138,9 +141,10 @@ impl Options {
         self.models.as_ref().is_none_or(|models| models.iter().any(|model| model == name))
     }
 
-    /// Whether an engine takes part. foretell does, since all others are compared with it.
+    /// Whether an engine takes part. foretell does, since all others are compared with it, as far as the processor goes.
     fn has_engine(&self, engine: &Engine) -> bool {
-        let is_there = self.python.is_some() || !matches!(engine.kind, Kind::Python(_));
+        let has_instructions = engine.level.is_none_or(|level| level <= Level::of_processor());
+        let is_there = has_instructions && (self.python.is_some() || !matches!(engine.kind, Kind::Python(_)));
         let is_ours = matches!(engine.kind, Kind::Sql { .. } | Kind::Model);
         is_there && (is_ours || self.peers.as_ref().is_none_or(|peers| peers.iter().any(|peer| peer == engine.name)))
     }
@@ -159,7 +163,7 @@ impl Options {
         let mut measured = Measured::default();
         for threads in THREADS {
             let mut workers = Vec::new();
-            for engine in self.engines(case).filter(|engine| engine.kind != Kind::Model || threads == 1) {
+            for engine in self.engines(case).filter(|engine| engine.takes(threads)) {
                 let worker = Worker::start(engine.name, &mut self.command(case, engine, threads)?)?;
                 report.version(engine.library(), &worker.version);
                 measured.loads.entry(engine.name).or_insert(worker.load_seconds);
@@ -216,7 +220,8 @@ impl Options {
             (Kind::Python(peer), None) => return Err(format!("`{peer}` needs --python").into()),
             _ => Command::new(std::env::current_exe()?),
         };
-        command.arg(WORKER).arg(model).arg(rows).arg(threads.to_string()).arg(classifier);
+        let level = engine.level.map_or(ALL_INSTRUCTIONS, Level::name);
+        command.arg(WORKER).arg(model).arg(rows).arg(threads.to_string()).arg(level).arg(classifier);
         match engine.kind {
             Kind::Sql { function, text } => command.args(["sql", function, text]),
             Kind::Model => command.arg("model"),
@@ -272,11 +277,12 @@ fn compare(case: &Case, workers: &mut [(&'static Engine, Worker)], report: &mut 
     Ok(())
 }
 
-/// `worker MODEL ROWS THREADS classifier|other sql FUNCTION TEXT | model | tract`
+/// `worker MODEL ROWS THREADS all|LEVEL classifier|other sql FUNCTION TEXT | model | tract`
 pub fn work(mut parser: Parser) -> Result<()> {
     let model = PathBuf::from(parser.value()?);
     let rows = PathBuf::from(parser.value()?);
     let threads: usize = parser.value()?.parse()?;
+    limit_instructions(&parser.value()?.string()?)?;
     let is_classifier = parser.value()? == "classifier";
     let engine = parser.value()?.string()?;
     let ours = env!("CARGO_PKG_VERSION");
@@ -306,6 +312,18 @@ pub fn work(mut parser: Parser) -> Result<()> {
             worker::serve(&mut engine, &locked_version("tract-onnx"), start.elapsed().as_secs_f64())
         }
         other => Err(format!("no engine `{other}`").into()),
+    }
+}
+
+/// Keeps the kernels of this process to a level of instructions.
+fn limit_instructions(name: &str) -> Result<()> {
+    match Level::ALL.into_iter().find(|level| level.name() == name) {
+        Some(level) => Ok(limit(level)?),
+        None if name == ALL_INSTRUCTIONS => Ok(()),
+        None => {
+            let names = Level::ALL.map(Level::name).join(", ");
+            Err(format!("no instructions `{name}`; there are {ALL_INSTRUCTIONS}, {names}").into())
+        }
     }
 }
 

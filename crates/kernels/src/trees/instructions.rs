@@ -1,4 +1,4 @@
-//! Which instructions the kernels use, and the one place where that is asked of the processor.
+//! Which instructions the kernels use that compare many rows at once.
 
 use std::fmt;
 
@@ -11,8 +11,9 @@ use super::bytes::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::bytes::sse2::Sse2;
 use super::bytes::{Bytes, Portable};
+use crate::instructions::{self, Level};
 
-/// A set of instructions that this processor has. Values come from [`Instructions::best`] and [`Instructions::all`] alone, so
+/// A set of instructions that this processor has. Values come from [`Instructions::of`] alone, for a level that it has, so
 /// that having one proves that its instructions may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instructions(Set);
@@ -40,33 +41,34 @@ pub(super) enum Set {
 }
 
 impl Instructions {
-    /// Those that do most at once.
+    /// Those that do most at once, of those that the process may use.
     pub(super) fn best() -> Self {
-        Self::all().last().copied().unwrap_or(Self(Set::Portable))
+        Self::of(instructions::in_force())
     }
 
-    /// All sets that this processor has, the best last.
+    /// All sets that this processor has, the best last: tests compare them.
+    #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
-        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-        let sets = [Set::Portable];
-        #[cfg(target_arch = "aarch64")]
-        let sets = [Set::Portable, Set::Neon];
-        #[cfg(target_arch = "x86_64")]
-        let sets = {
-            let has_avx2 = is_x86_feature_detected!("avx2");
-            let has_avx512 = has_avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
-            let has_vbmi = has_avx512 && is_x86_feature_detected!("avx512vbmi");
-            let sets = [Set::Portable, Set::Sse2, Set::Avx2, Set::Avx512, Set::Avx512Vbmi];
-            sets.into_iter()
-                .zip([true, true, has_avx2, has_avx512, has_vbmi])
-                .filter(|(_, has)| *has)
-                .map(|(set, _)| set)
-        };
-        sets.into_iter().map(Self).collect()
+        let mut sets: Vec<Self> = Level::all_of_processor().map(Self::of).collect();
+        sets.dedup();
+        sets
+    }
+
+    /// The best set of a level that this processor has.
+    fn of(level: Level) -> Self {
+        Self(match level {
+            #[cfg(target_arch = "aarch64")]
+            Level::Baseline => Set::Neon,
+            #[cfg(target_arch = "x86_64")]
+            Level::Baseline => Set::Sse2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Set::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Set::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vbmi => Set::Avx512Vbmi,
+            _ => Set::Portable,
+        })
     }
 
     pub(super) fn set(self) -> Set {

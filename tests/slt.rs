@@ -149,17 +149,30 @@ fn format_rows(batch: &RecordBatch, rows: &mut Vec<Vec<String>>) -> Result<(), d
         });
         rows.push(cells.collect());
     }
-    rows.iter_mut().filter(|row| depends_on_machine(row)).for_each(|row| row[2] = "(this machine's)".to_owned());
+    rows.iter_mut().for_each(|row| hide_machine(row));
     Ok(())
 }
 
-/// A row of `DESCRIBE MODEL` whose value differs from processor to processor.
-fn depends_on_machine(row: &[String]) -> bool {
+/// Takes out of `DESCRIBE MODEL` and `EXPLAIN` what differs from processor to processor.
+fn hide_machine(row: &mut [String]) {
+    const HIDDEN: &str = "(this machine's)";
     match row {
-        [part, name, _, _] if part == "fact" => name == "memory_bytes" || name == "load_ms",
-        [part, _, _, _] => part == "kernel",
-        _ => false,
+        [part, name, value, _] if is_of_machine(part, name) => {
+            *value = HIDDEN.to_owned();
+        }
+        [part, steps] if part.starts_with("model ") => {
+            let hidden = |step: &str| match step.split_once(": ") {
+                Some((step, _)) => format!("{step}: {HIDDEN}"),
+                None => step.to_owned(),
+            };
+            *steps = steps.split("\\n").map(hidden).collect::<Vec<_>>().join("\\n");
+        }
+        _ => {}
     }
+}
+
+fn is_of_machine(part: &str, name: &str) -> bool {
+    part == "kernel" || (part == "fact" && matches!(name, "memory_bytes" | "load_ms"))
 }
 
 fn rounded(number: f64) -> String {

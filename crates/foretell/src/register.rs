@@ -10,12 +10,13 @@ use foretell_udfs::{ModelSource, register_all};
 use crate::engine::Engine;
 use crate::function_factory::ModelFunctionFactory;
 use crate::options::ForetellOptions;
-use crate::planning::{BindModels, ClassAccess, MlPredict};
+use crate::planning::{BindModels, ClassAccess, ExplainModels, MlPredict};
 use crate::registry::SessionModels;
 use crate::store::ModelStore;
 
 /// Teaches `ctx` models: `CREATE FUNCTION m() LANGUAGE onnx AS 'file.onnx'`, `DROP FUNCTION m`, `m(...)`, `predict('m', ...)`
-/// and the other functions, `FROM ml_predict('m', (SELECT ...))`, and the settings `foretell.*`.
+/// and the other functions, `FROM ml_predict('m', (SELECT ...))`, how models are computed in `EXPLAIN`, and the settings
+/// `foretell.*`.
 ///
 /// Works on a context with its own rules, catalogs and functions; they stay. Calling it twice changes nothing more.
 ///
@@ -48,7 +49,9 @@ pub(crate) fn register_with(ctx: &SessionContext, store: ModelStore) -> Result<A
     let mut state = state_ref.write();
     if state.config().options().extensions.get::<ForetellOptions>().is_none() {
         let factory = ModelFunctionFactory::new(&engine, state.function_factory().cloned());
+        let planner = ExplainModels::new(state.query_planner());
         *state = with_rules(SessionStateBuilder::new_from_existing(state.clone()))
+            .with_query_planner(Arc::new(planner))
             .with_function_factory(Some(Arc::new(factory)))
             .build();
         state.config_mut().options_mut().extensions.insert(ForetellOptions::default());

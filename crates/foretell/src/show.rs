@@ -1,4 +1,4 @@
-//! Answers of `SHOW MODELS` and `DESCRIBE MODEL`.
+//! Answers of `SHOW MODELS` and `DESCRIBE MODEL`, and what `EXPLAIN` says of a model.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;
-use foretell_model::Model;
+use foretell_model::{Answer, Model};
 use foretell_udfs::NamedModel;
 
 use crate::error::told;
@@ -76,7 +76,7 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
         rows.push("fact", name, value, None);
     }
     for line in model.describe() {
-        let times = if line.steps == 1 { String::new() } else { format!(" x {}", line.steps) };
+        let times = times(line.steps);
         rows.push("step", line.kernel, &format!("{}{times}, from node {}", line.backend, line.node), None);
     }
     for line in model.describe() {
@@ -85,6 +85,21 @@ pub(crate) fn describe(named: &NamedModel) -> Result<RecordBatch> {
         }
     }
     rows.into_batch()
+}
+
+/// How a model computes these answers on this processor: a line for each kind of step.
+pub(crate) fn computation(model: &Model, answers: &[Answer]) -> String {
+    let lines = model.describe_answers(answers).into_iter().map(|line| {
+        let times = times(line.steps);
+        let choice = line.choice.map_or_else(String::new, |choice| format!(": {choice}"));
+        format!("{}{times} ({}){choice}", line.kernel, line.backend)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How often a step is there, behind its name.
+fn times(steps: usize) -> String {
+    if steps == 1 { String::new() } else { format!(" x {steps}") }
 }
 
 #[derive(Default)]

@@ -17,7 +17,7 @@ use crate::format;
 use crate::interface::{Answers, OutputColumns};
 use crate::limits::Limits;
 use crate::passes::{self, PassOptions};
-use crate::program::{self, ColumnId, Op, Plan, Program};
+use crate::program::{self, ColumnId, Op, Plan, Program, Step};
 use crate::signature::{NullPolicy, Signature};
 
 /// How a model is loaded.
@@ -261,19 +261,12 @@ impl Model {
 
     /// What the program does: steps by kernel, in the order of their first.
     pub fn describe(&self) -> Vec<PlanLine> {
-        let mut lines: Vec<PlanLine> = Vec::new();
-        for step in &self.program.steps {
-            let kernel = step.op.name();
-            let backend = engine(&step.op);
-            match lines.iter_mut().find(|line| (line.kernel, line.backend) == (kernel, backend)) {
-                Some(line) => line.steps += 1,
-                None => {
-                    let (choice, node) = (step.op.choice(), step.node.to_string());
-                    lines.push(PlanLine { kernel, choice, backend, steps: 1, node });
-                }
-            }
-        }
-        lines
+        lines(self.program.steps.iter())
+    }
+
+    /// As [`Self::describe`], with no steps but those that these answers need.
+    pub fn describe_answers(&self, answers: &[Answer]) -> Vec<PlanLine> {
+        lines(self.plan(answers).steps().map(|at| &self.program.steps[at]))
     }
 
     /// Who computes: `native`, `tract`, `tensors`, or several of them, such as `native + tract`.
@@ -365,6 +358,23 @@ fn spellings(program: &Program, wanted: &[ColumnId]) -> Vec<Spelling> {
     let is_text = |input: &&ColumnId| *program.data_type(**input) == DataType::Utf8 && any_text[input.index()];
     let spelling = |input| if is_text(&input) { Spelling::AnyText } else { Spelling::Own };
     program.inputs.iter().map(spelling).collect()
+}
+
+/// Steps by kernel, in the order of their first.
+fn lines<'s>(steps: impl Iterator<Item = &'s Step>) -> Vec<PlanLine> {
+    let mut lines: Vec<PlanLine> = Vec::new();
+    for step in steps {
+        let kernel = step.op.name();
+        let backend = engine(&step.op);
+        match lines.iter_mut().find(|line| (line.kernel, line.backend) == (kernel, backend)) {
+            Some(line) => line.steps += 1,
+            None => {
+                let (choice, node) = (step.op.choice(), step.node.to_string());
+                lines.push(PlanLine { kernel, choice, backend, steps: 1, node });
+            }
+        }
+    }
+    lines
 }
 
 /// Who computes a step.

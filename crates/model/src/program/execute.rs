@@ -105,6 +105,11 @@ impl Plan {
         &self.wanted
     }
 
+    /// The steps that run, by their position in the program.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = usize> {
+        self.steps.iter().map(|step| step.at)
+    }
+
     /// Bytes that the columns of one row take where most are alive.
     pub(crate) fn row_bytes(&self) -> u64 {
         self.row_bytes as u64

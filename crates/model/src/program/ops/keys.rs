@@ -102,9 +102,8 @@ fn texts(table: &TextTable, input: &ArrayRef) -> Result<Vec<u32>> {
         DataType::LargeUtf8 => Ok(texts_between_offsets(table, input.as_string::<i64>())),
         DataType::Utf8View => {
             let input = input.as_string_view();
-            let buffers: Vec<&[u8]> = input.data_buffers().iter().map(|buffer| buffer.as_slice()).collect();
             let mut positions = Vec::with_capacity(input.len());
-            table.find_views(input.views(), &buffers, &mut positions);
+            table.find_views(input.views(), input.data_buffers(), &mut positions);
             Ok(positions)
         }
         other => Err(wrong_type("the text keys", other)),
@@ -112,9 +111,10 @@ fn texts(table: &TextTable, input: &ArrayRef) -> Result<Vec<u32>> {
 }
 
 fn texts_between_offsets<O: OffsetSizeTrait>(table: &TextTable, input: &GenericStringArray<O>) -> Vec<u32> {
-    let bytes = input.values().as_slice();
-    let text = |ends: &[O]| table.find(&bytes[ends[0].as_usize()..ends[1].as_usize()]);
-    input.value_offsets().windows(2).map(text).collect()
+    let parts = input.value_offsets().windows(2).map(|ends| ends[0].as_usize()..ends[1].as_usize());
+    let mut positions = Vec::with_capacity(input.len());
+    table.find_parts(input.values().as_slice(), parts, &mut positions);
+    positions
 }
 
 fn integer_word(key: i64) -> u128 {

@@ -10,7 +10,7 @@ use super::blocks::{self, Codes, REGISTER_ROWS};
 use super::canonical;
 use super::instructions::Instructions;
 use super::plan::{Form, Plan, PlannedTree};
-use super::steps::{Keys, LANES, Steps};
+use super::steps::{Keys, Steps};
 use super::weights::{Leaves, Sums, Weights, leaf_weights};
 use crate::real::Real;
 
@@ -103,10 +103,18 @@ impl<T: Real> Engine<T> {
         for block in self.blocks(rows) {
             sums.fill(initial);
             let mut block_sums = Sums { sums: &mut *sums, stride, rows: block.len() };
-            self.visit(columns, block.clone(), &mut scratch, |tree, leaves| {
-                let list = |leaf: u32| leaf_weights(parts, self.leaf_nodes[leaf as usize]);
-                self.weights.add(tree, leaves, &mut block_sums, list, &combine);
-            });
+            match (&self.weights, block.len()) {
+                // Said once for all trees: to ask for each of them would take longer than to add its weight.
+                (Weights::One { weights, .. }, 1) if parts.outputs == 1 => {
+                    let mut sum = initial;
+                    self.visit_row(columns, block.start, |_, leaf| sum += weights[leaf as usize]);
+                    block_sums.sums[0] = sum;
+                }
+                _ => self.visit(columns, block.clone(), &mut scratch, |tree, leaves| {
+                    let list = |leaf: u32| leaf_weights(parts, self.leaf_nodes[leaf as usize]);
+                    self.weights.add(tree, leaves, &mut block_sums, list, &combine);
+                }),
+            }
             self.weights.write(&block_sums, outputs, block.start);
         }
     }
@@ -130,15 +138,17 @@ impl<T: Real> Engine<T> {
         columns: &[&[T]],
         block: Range<usize>,
         scratch: &mut Option<Scratch<T>>,
-        show: impl FnMut(usize, Leaves<'_>),
+        mut show: impl FnMut(usize, Leaves<'_>),
     ) {
         match block.len() {
-            1 => self.visit_row(columns, block.start, show),
+            1 => self.visit_row(columns, block.start, |tree, leaf| show(tree, Leaves::Numbers(&[leaf]))),
             _ => self.visit_block(columns, block, scratch.get_or_insert_with(|| self.scratch()), show),
         }
     }
 
-    fn visit_row(&self, columns: &[&[T]], row: usize, mut show: impl FnMut(usize, Leaves<'_>)) {
+    /// Shows the leaf of a row in each tree.
+    #[inline]
+    fn visit_row(&self, columns: &[&[T]], row: usize, show: impl FnMut(usize, u32)) {
         let (mut few, mut many) = ([T::Key::default(); KEYS_ON_STACK], Vec::new());
         let keys = match self.steps.columns() {
             count @ 0..=KEYS_ON_STACK => &mut few[..count],
@@ -147,18 +157,8 @@ impl<T: Real> Engine<T> {
                 &mut many[..]
             }
         };
-        self.steps.write_keys(columns, row, keys);
-        let keys = Keys { keys, stride: 0 };
-        for (chunk, roots) in self.steps.roots().chunks(LANES).enumerate() {
-            let mut ways = [0; LANES];
-            ways.iter_mut().zip(roots).for_each(|(way, root)| *way = root.step);
-            let depth = roots.iter().map(|root| root.depth).max().unwrap_or(0);
-            let ways = &mut ways[..roots.len()];
-            self.steps.descend(ways, depth, keys);
-            for (at, way) in ways.iter().enumerate() {
-                show(chunk * LANES + at, Leaves::Numbers(&[self.steps.leaf(*way)]));
-            }
-        }
+        self.steps.write_row_keys(columns, row, keys);
+        self.steps.descend_row(keys, show);
     }
 
     fn visit_block(

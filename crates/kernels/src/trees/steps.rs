@@ -13,7 +13,10 @@ use super::canonical::{Place, Question, Split, Tree};
 use crate::real::Real;
 
 /// Ways that go down together.
-pub(super) const LANES: usize = 16;
+const LANES: usize = 16;
+
+/// As many, for the trees of a row that are left over.
+const LANES_FEW: usize = 4;
 
 /// Set in [`Step::column`] when the step asks for a set.
 const IN_SET: u32 = 1 << 31;
@@ -61,7 +64,7 @@ struct KeySet<K> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys<'a, K> {
     pub(super) keys: &'a [K],
-    /// From one way's row to the next one's; none if all ways are those of one row.
+    /// From one way's row to the next one's.
     pub(super) stride: usize,
 }
 
@@ -129,7 +132,7 @@ impl<T: Real> Steps<T> {
         }
     }
 
-    /// Where the trees begin.
+    /// Where the trees begin, in their order.
     pub(super) fn roots(&self) -> &[Root] {
         &self.roots
     }
@@ -155,6 +158,51 @@ impl<T: Real> Steps<T> {
         }
     }
 
+    /// Writes the keys of one row.
+    pub(super) fn write_row_keys(&self, columns: &[&[T]], row: usize, keys: &mut [T::Key]) {
+        for (key, &(feature, nan_is_above)) in keys.iter_mut().zip(&self.columns) {
+            *key = columns[feature as usize][row].key(nan_is_above);
+        }
+    }
+
+    /// Shows the leaf that a row of these keys comes to in each tree.
+    #[inline(always)]
+    pub(super) fn descend_row(&self, keys: &[T::Key], mut show: impl FnMut(usize, u32)) {
+        assert!(keys.len() >= self.columns.len(), "a key for each column");
+        let (many, few) = self.roots.as_chunks::<LANES>();
+        for (chunk, roots) in many.iter().enumerate() {
+            self.descend_trees(chunk * LANES, roots, roots, keys, &mut show);
+        }
+        for (chunk, trees) in few.chunks(LANES_FEW).enumerate() {
+            // Lanes without a tree of their own go with the first one.
+            let mut roots = [trees[0]; LANES_FEW];
+            roots[..trees.len()].copy_from_slice(trees);
+            self.descend_trees(many.len() * LANES + chunk * LANES_FEW, trees, &roots, keys, &mut show);
+        }
+    }
+
+    /// [`Self::descend_row`] for `trees` from `first` on, whose roots come first in `roots`.
+    #[inline(always)]
+    fn descend_trees<const N: usize>(
+        &self,
+        first: usize,
+        trees: &[Root],
+        roots: &[Root; N],
+        keys: &[T::Key],
+        show: &mut impl FnMut(usize, u32),
+    ) {
+        let mut at = roots.map(|root| root.step);
+        let depth = roots.iter().map(|root| root.depth).max().unwrap_or(0);
+        // SAFETY: roots are steps, and there is a key for each column.
+        unsafe {
+            match self.sets.is_empty() {
+                true => self.walk::<N, false>(&mut at, depth, keys, |_| 0),
+                false => self.walk::<N, true>(&mut at, depth, keys, |_| 0),
+            }
+        }
+        at[..trees.len()].iter().zip(first..).for_each(|(&step, tree)| show(tree, self.leaf(step)));
+    }
+
     /// Takes every way to its leaf, at most `depth` steps down.
     pub(super) fn descend(&self, ways: &mut [u32], depth: u32, keys: Keys<'_, T::Key>) {
         if self.columns.is_empty() {
@@ -168,12 +216,13 @@ impl<T: Real> Steps<T> {
             lanes[..ways.len()].copy_from_slice(ways);
             assert!(lanes.iter().all(|&step| (step as usize) < self.steps.len()), "ways begin at steps");
             let first = chunk * LANES * keys.stride;
-            let rows = std::array::from_fn(|lane| first + if lane < ways.len() { lane * keys.stride } else { 0 });
+            let rows: [usize; LANES] =
+                std::array::from_fn(|lane| first + if lane < ways.len() { lane * keys.stride } else { 0 });
             // SAFETY: all ways begin at steps, and for each there is a key for each column.
             unsafe {
                 match self.sets.is_empty() {
-                    true => self.walk::<false>(&mut lanes, depth, keys.keys, rows),
-                    false => self.walk::<true>(&mut lanes, depth, keys.keys, rows),
+                    true => self.walk::<LANES, false>(&mut lanes, depth, keys.keys, |lane| rows[lane]),
+                    false => self.walk::<LANES, true>(&mut lanes, depth, keys.keys, |lane| rows[lane]),
                 }
             }
             ways.copy_from_slice(&lanes[..ways.len()]);
@@ -181,23 +230,23 @@ impl<T: Real> Steps<T> {
     }
 
     /// # Safety
-    /// `at` are steps, and behind each of `rows` there is a key for each column.
+    /// `at` are steps, and from the `row` of each lane on there is a key for each column.
     #[inline(always)]
-    unsafe fn walk<const HAS_SETS: bool>(
+    unsafe fn walk<const N: usize, const HAS_SETS: bool>(
         &self,
-        at: &mut [u32; LANES],
+        at: &mut [u32; N],
         depth: u32,
         keys: &[T::Key],
-        rows: [usize; LANES],
+        row: impl Fn(usize) -> usize,
     ) {
         for _ in 0..depth {
             let mut moved = 0;
-            for (at, row) in at.iter_mut().zip(rows) {
+            for (lane, at) in at.iter_mut().enumerate() {
                 // SAFETY: the first step is one by the caller's promise, and each leads to steps.
                 let step = unsafe { self.steps.get_unchecked(*at as usize) };
                 let column = if HAS_SETS { step.column & !IN_SET } else { step.column };
                 // SAFETY: the caller's promise, and the column of a step is one of all columns.
-                let key = unsafe { *keys.get_unchecked(row + column as usize) };
+                let key = unsafe { *keys.get_unchecked(row(lane) + column as usize) };
                 let goes_right = match HAS_SETS && step.column & IN_SET != 0 {
                     true => self.sets[self.set_of[*at as usize] as usize].accepts(key),
                     false => key > step.cut,

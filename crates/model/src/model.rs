@@ -1,5 +1,6 @@
 //! A loaded model: its signature, and the way from feature columns to answers.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::border::{
     Spelling, answer_array, expand, import, probabilities_array, probabilities_type, raw_array, struct_array,
+    takes_as_given,
 };
 use crate::error::{Error, Result};
 use crate::format;
@@ -309,10 +311,25 @@ impl Model {
         struct_array(fields, &arrays?, answered)
     }
 
+    /// Whether the program reads these columns as they are, and all rows have all values.
+    fn takes_as_given(&self, features: &[ArrayRef]) -> bool {
+        let mut each = self.signature.features.iter().zip(&self.spellings).zip(features);
+        features.len() == self.signature.features.len()
+            && each.all(|((feature, &spelling), column)| takes_as_given(feature, spelling, column.as_ref()))
+    }
+
     /// The columns as the program reads them, and the rows that get no answer.
-    fn import(&self, features: &[ArrayRef], rows: usize, refused: OnRefusedRow) -> Result<(Vec<ArrayRef>, Mask)> {
+    fn import<'f>(
+        &self,
+        features: &'f [ArrayRef],
+        rows: usize,
+        refused: OnRefusedRow,
+    ) -> Result<(Cow<'f, [ArrayRef]>, Mask)> {
         let expected = self.signature.features.len();
         let mut mask = Mask::new(rows);
+        if self.takes_as_given(features) {
+            return Ok((Cow::Borrowed(features), mask));
+        }
         let expanded;
         let features = match features {
             [list] if self.signature.takes_as_list(list.data_type()) => {
@@ -342,7 +359,7 @@ impl Model {
             }
             inputs.push(imported.column);
         }
-        Ok((inputs, mask))
+        Ok((Cow::Owned(inputs), mask))
     }
 }
 

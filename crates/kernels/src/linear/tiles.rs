@@ -11,6 +11,8 @@ use crate::forms::Set;
 
 /// Sums of a tile, which stay in the fastest cache.
 const TILE_SUMS: usize = 4096;
+/// Sums that need no memory of their own, such as those of a row.
+const SUMS_ON_STACK: usize = 32;
 /// Rows of a tile: enough that the memory is read in long runs.
 const TILE_ROWS_MAX: usize = 2048;
 const TILE_ROWS_MIN: usize = 64;
@@ -83,7 +85,14 @@ impl<C: Columns + ?Sized> Tiles<'_, C> {
     fn run<L: LookUp>(&self, outputs: &mut [&mut [f32]]) {
         let rows = outputs.first().map_or(0, |output| output.len());
         let tile_rows = rows.min(self::rows(outputs.len()));
-        let mut sums = vec![0.0; tile_rows * outputs.len()];
+        let (mut few, mut many) = ([0.0; SUMS_ON_STACK], Vec::new());
+        let sums = match tile_rows * outputs.len() {
+            count @ 0..=SUMS_ON_STACK => &mut few[..count],
+            count => {
+                many.resize(count, 0.0);
+                &mut many[..]
+            }
+        };
         let mut buffer = Vec::new();
         for start in (0..rows).step_by(tile_rows.max(1)) {
             let rows = tile_rows.min(rows - start);

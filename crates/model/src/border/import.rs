@@ -65,19 +65,18 @@ pub(crate) fn import(feature: &Feature, spelling: Spelling, array: &ArrayRef) ->
     Ok(Imported { column: without_nulls(&converted, feature.null_policy)?, answered, refused })
 }
 
+/// Whether the program reads the column as it is, and no value is missing.
+pub(crate) fn takes_as_given(feature: &Feature, spelling: Spelling, array: &dyn Array) -> bool {
+    is_spelt(feature, spelling, array) && array.nulls().is_none() && !has_null_texts(spelling, array)
+}
+
 /// The column as it is, if the program can read it so. What is NULL stays NULL where its row has no answer anyway.
 fn in_place(feature: &Feature, spelling: Spelling, array: &ArrayRef) -> Option<Imported> {
-    let given = array.data_type();
-    let fits = match spelling {
-        Spelling::Own => *given == feature.data_type && given.is_primitive(),
-        Spelling::AnyText => feature.data_type == DataType::Utf8 && is_text(given),
-    };
-    if !fits || !feature.shape.is_empty() {
+    if !is_spelt(feature, spelling, array) {
         return None;
     }
     let imported = |answered| Imported { column: Arc::clone(array), answered, refused: Vec::new() };
-    let values_may_be_null = || array.as_any_dictionary_opt().is_some_and(|texts| texts.values().is_nullable());
-    if array.nulls().is_none() && (spelling == Spelling::Own || !values_may_be_null()) {
+    if array.nulls().is_none() && !has_null_texts(spelling, array) {
         return Some(imported(None));
     }
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
@@ -85,6 +84,22 @@ fn in_place(feature: &Feature, spelling: Spelling, array: &ArrayRef) -> Option<I
         (NullPolicy::Null, Spelling::AnyText) => Some(imported(missing)),
         _ => None,
     }
+}
+
+/// Whether the column holds the feature's values as the program reads them.
+fn is_spelt(feature: &Feature, spelling: Spelling, array: &dyn Array) -> bool {
+    let given = array.data_type();
+    let fits = match spelling {
+        Spelling::Own => *given == feature.data_type && given.is_primitive(),
+        Spelling::AnyText => feature.data_type == DataType::Utf8 && is_text(given),
+    };
+    fits && feature.shape.is_empty()
+}
+
+/// Whether a key of a dictionary may stand for a NULL.
+fn has_null_texts(spelling: Spelling, array: &dyn Array) -> bool {
+    let values_may_be_null = || array.as_any_dictionary_opt().is_some_and(|texts| texts.values().is_nullable());
+    spelling == Spelling::AnyText && values_may_be_null()
 }
 
 /// Text, or a dictionary of texts.

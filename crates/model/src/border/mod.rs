@@ -15,7 +15,7 @@ mod ragged;
 pub(crate) use export::{
     answer_array, probabilities_array, probabilities_type, raw_array, struct_array, struct_of_classes,
 };
-pub(crate) use import::{MISSING_TEXT, Spelling, import};
+pub(crate) use import::{MISSING_TEXT, Spelling, import, takes_as_given};
 pub(crate) use list::expand;
 pub use list::expand_list;
 pub(crate) use ragged::ragged_type;

@@ -199,8 +199,7 @@ pub(crate) fn run(
     if rows <= plan.chunk_rows {
         plan.scattered.iter().for_each(|&(at, place)| columns[place] = Some(Arc::clone(&inputs[at])));
         run_chunk(program, plan, Some(inputs), &mut columns, rows, &mut failures)?;
-        let wanted = plan.wanted_places.iter().map(|&place| read(&columns, place).cloned());
-        return Ok((wanted.collect::<Result<_>>()?, failures));
+        return Ok((read_all(&columns, &plan.wanted_places)?, failures));
     }
     let mut chunks: Vec<Vec<ArrayRef>> = vec![Vec::new(); plan.wanted.len()];
     for start in (0..rows).step_by(plan.chunk_rows) {
@@ -228,10 +227,7 @@ fn run_chunk(
     for step in &plan.steps {
         let outputs = match (whole, &step.run_of_inputs) {
             (Some(inputs), Some(run)) => program.steps[step.at].op.run(&inputs[run.clone()], rows, failures)?,
-            _ => {
-                let inputs = step.inputs.iter().map(|&place| read(columns, place).cloned());
-                program.steps[step.at].op.run(&inputs.collect::<Result<Vec<_>>>()?, rows, failures)?
-            }
+            _ => program.steps[step.at].op.run(&read_all(columns, &step.inputs)?, rows, failures)?,
         };
         write(program, step, outputs, columns, rows)?;
         step.released.iter().for_each(|&place| columns[place] = None);
@@ -264,6 +260,15 @@ fn write(
 
 fn read(columns: &[Option<ArrayRef>], place: usize) -> Result<&ArrayRef> {
     columns[place].as_ref().ok_or_else(|| Error::Internal(format!("place {place} is read before it is written")))
+}
+
+/// A collected `Result` does not know its length and would grow several times.
+fn read_all(columns: &[Option<ArrayRef>], places: &[usize]) -> Result<Vec<ArrayRef>> {
+    let mut all = Vec::with_capacity(places.len());
+    for &place in places {
+        all.push(Arc::clone(read(columns, place)?));
+    }
+    Ok(all)
 }
 
 fn joined(chunks: &[ArrayRef]) -> Result<ArrayRef> {

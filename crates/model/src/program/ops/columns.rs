@@ -73,7 +73,12 @@ pub(super) fn values<T: ArrowPrimitiveType>(column: &ArrayRef) -> Result<&[T::Na
 
 /// The elements of several columns of the same type.
 pub(super) fn all_values<T: ArrowPrimitiveType>(columns: &[ArrayRef]) -> Result<Vec<&[T::Native]>> {
-    columns.iter().map(values::<T>).collect()
+    // A collected `Result` does not know its length and would grow several times.
+    let mut all = Vec::with_capacity(columns.len());
+    for column in columns {
+        all.push(values::<T>(column)?);
+    }
+    Ok(all)
 }
 
 /// A column of these numbers.

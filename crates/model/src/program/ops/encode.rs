@@ -100,21 +100,35 @@ impl OneHot {
         self.index.bytes() + self.categories.get_array_memory_size()
     }
 
-    /// The position of each value's category, or [`NO_CATEGORY`]; refuses none.
-    pub(super) fn positions(&self, values: &ArrayRef) -> Result<Vec<u32>> {
-        self.index.positions(values)
+    /// Appends the position of each value's category, or [`NO_CATEGORY`]; refuses none.
+    pub(super) fn append_positions(&self, values: &ArrayRef, codes: &mut Vec<u32>) -> Result<()> {
+        self.index.append_positions(values, codes)
     }
 
     /// The position of each row's category, or [`NO_CATEGORY`].
     pub(super) fn codes(&self, input: &ArrayRef, failures: &mut RowFailures) -> Result<Vec<u32>> {
-        let codes = self.index.positions(input)?;
+        let mut codes = Vec::with_capacity(input.len());
+        self.append_codes(input, &mut codes, failures)?;
+        Ok(codes)
+    }
+
+    /// Appends the position of each row's category, or [`NO_CATEGORY`].
+    pub(super) fn append_codes(
+        &self,
+        input: &ArrayRef,
+        codes: &mut Vec<u32>,
+        failures: &mut RowFailures,
+    ) -> Result<()> {
+        let start = codes.len();
+        self.index.append_positions(input, codes)?;
+        let codes = &codes[start..];
         if !self.unknown_is_zeros && codes.contains(&NO_CATEGORY) {
             let formatter = ArrayFormatter::try_new(input, &FormatOptions::default())?;
             let unknown = codes.iter().enumerate().filter(|(_, code)| **code == NO_CATEGORY);
             unknown
                 .for_each(|(row, _)| failures.refuse(row, || format!("unknown category `{}`", formatter.value(row))));
         }
-        Ok(codes)
+        Ok(())
     }
 
     /// 1 in the column of each row's category and 0 in the others.

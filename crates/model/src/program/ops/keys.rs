@@ -57,24 +57,35 @@ impl KeyIndex {
 
     /// The position of each value, or [`NOT_FOUND`].
     pub(super) fn positions(&self, input: &ArrayRef) -> Result<Vec<u32>> {
+        let mut positions = Vec::with_capacity(input.len());
+        self.append_positions(input, &mut positions)?;
+        Ok(positions)
+    }
+
+    /// Appends the position of each value, or [`NOT_FOUND`].
+    pub(super) fn append_positions(&self, input: &ArrayRef, positions: &mut Vec<u32>) -> Result<()> {
         if let Some(dictionary) = input.as_any_dictionary_opt() {
             if dictionary.values().len() > VALUES_PER_ROW_MAX * input.len() {
-                return self.positions(&take(dictionary.values(), dictionary.keys(), None)?);
+                return self.append_positions(&take(dictionary.values(), dictionary.keys(), None)?, positions);
             }
-            let positions = self.positions(dictionary.values())?;
-            // Without a value every key is NULL.
-            return Ok(match positions.is_empty() {
-                true => vec![NOT_FOUND; input.len()],
-                false => dictionary.normalized_keys().into_iter().map(|key| positions[key]).collect(),
-            });
+            let of_values = self.positions(dictionary.values())?;
+            match of_values.is_empty() {
+                // Without a value every key is NULL.
+                true => positions.extend(std::iter::repeat_n(NOT_FOUND, input.len())),
+                false => positions.extend(dictionary.normalized_keys().into_iter().map(|key| of_values[key])),
+            }
+            return Ok(());
         }
-        let find = |table: &WordTable, words: Vec<u128>| words.into_iter().map(|word| table.find(word)).collect();
-        Ok(match self {
-            Self::Text(table) => texts(table, input)?,
+        let mut find = |table: &WordTable, words: Vec<u128>| {
+            positions.extend(words.into_iter().map(|word| table.find(word)));
+        };
+        match self {
+            Self::Text(table) => append_texts(table, input, positions)?,
             Self::Integer(table) => find(table, integer_words(input)?),
             Self::Unsigned(table) => find(table, unsigned_words(input)?),
             Self::Float(table) => find(table, float_words(input)?),
-        })
+        }
+        Ok(())
     }
 
     /// How keys are found, in words.
@@ -96,25 +107,22 @@ impl KeyIndex {
     }
 }
 
-fn texts(table: &TextTable, input: &ArrayRef) -> Result<Vec<u32>> {
+fn append_texts(table: &TextTable, input: &ArrayRef, positions: &mut Vec<u32>) -> Result<()> {
     match input.data_type() {
-        DataType::Utf8 => Ok(texts_between_offsets(table, input.as_string::<i32>())),
-        DataType::LargeUtf8 => Ok(texts_between_offsets(table, input.as_string::<i64>())),
+        DataType::Utf8 => append_parts(table, input.as_string::<i32>(), positions),
+        DataType::LargeUtf8 => append_parts(table, input.as_string::<i64>(), positions),
         DataType::Utf8View => {
             let input = input.as_string_view();
-            let mut positions = Vec::with_capacity(input.len());
-            table.find_views(input.views(), input.data_buffers(), &mut positions);
-            Ok(positions)
+            table.find_views(input.views(), input.data_buffers(), positions);
         }
-        other => Err(wrong_type("the text keys", other)),
+        other => return Err(wrong_type("the text keys", other)),
     }
+    Ok(())
 }
 
-fn texts_between_offsets<O: OffsetSizeTrait>(table: &TextTable, input: &GenericStringArray<O>) -> Vec<u32> {
+fn append_parts<O: OffsetSizeTrait>(table: &TextTable, input: &GenericStringArray<O>, positions: &mut Vec<u32>) {
     let parts = input.value_offsets().windows(2).map(|ends| ends[0].as_usize()..ends[1].as_usize());
-    let mut positions = Vec::with_capacity(input.len());
-    table.find_parts(input.values().as_slice(), parts, &mut positions);
-    positions
+    table.find_parts(input.values().as_slice(), parts, positions);
 }
 
 fn integer_word(key: i64) -> u128 {

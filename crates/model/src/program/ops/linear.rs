@@ -1,5 +1,6 @@
 //! Linear models over columns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray};
@@ -91,42 +92,56 @@ impl EncodedLinear {
         if inputs.len() != self.encoders.len() {
             return Err(wrong_count(self.encoders.len(), inputs.len()));
         }
-        let sources = inputs.iter().zip(&self.encoders).map(|(input, encoder)| match encoder {
-            None => values::<Float32Type>(input).map(Source::Numbers),
-            Some(encoder) => Source::of_category(input, encoder, failures),
-        });
-        let sources = sources.collect::<Result<Vec<_>>>()?;
-        let columns: Vec<FusedColumn> = sources.iter().map(Source::column).collect();
+        let mut codes = Vec::with_capacity(rows * self.encoders.iter().flatten().count());
+        let mut sources = Vec::with_capacity(inputs.len());
+        for (input, encoder) in inputs.iter().zip(&self.encoders) {
+            sources.push(match encoder {
+                None => Source::Numbers(values::<Float32Type>(input)?),
+                Some(encoder) => Source::of_category(input, encoder, &mut codes, failures)?,
+            });
+        }
+        let columns: Vec<FusedColumn> = sources.iter().map(|source| source.column(&codes)).collect();
         Ok(outputs(self.linear.model().outputs(), rows, |outputs| self.linear.evaluate(&columns, outputs)))
     }
 }
 
-/// A column, and what was found for it.
+/// A column, and what was found for it: a range of the codes of all columns.
 enum Source<'a> {
     Numbers(&'a [f32]),
-    Codes(Vec<u32>),
-    Dictionary(&'a [i32], Vec<u32>),
+    Codes(Range<usize>),
+    Dictionary(&'a [i32], Range<usize>),
 }
 
 impl<'a> Source<'a> {
     /// A dictionary is read in place, with a code for each of its values, where no row needs a closer look and there are
     /// fewer values than rows.
-    fn of_category(input: &'a ArrayRef, encoder: &OneHot, failures: &mut RowFailures) -> Result<Self> {
+    fn of_category(
+        input: &'a ArrayRef,
+        encoder: &OneHot,
+        codes: &mut Vec<u32>,
+        failures: &mut RowFailures,
+    ) -> Result<Self> {
+        let start = codes.len();
         let dictionary: Option<&DictionaryArray<Int32Type>> = input.as_dictionary_opt();
         if let Some(dictionary) = dictionary
             && dictionary.values().len() <= dictionary.len()
             && !encoder.refuses_unknown()
         {
-            return Ok(Self::Dictionary(dictionary.keys().values(), encoder.positions(dictionary.values())?));
+            encoder.append_positions(dictionary.values(), codes)?;
+            return Ok(Self::Dictionary(dictionary.keys().values(), start..codes.len()));
         }
-        encoder.codes(input, failures).map(Self::Codes)
+        encoder.append_codes(input, codes, failures)?;
+        Ok(Self::Codes(start..codes.len()))
     }
 
-    fn column(&self) -> FusedColumn<'_> {
+    fn column<'c>(&self, codes: &'c [u32]) -> FusedColumn<'c>
+    where
+        'a: 'c,
+    {
         match self {
             Self::Numbers(values) => FusedColumn::Numbers(values),
-            Self::Codes(codes) => FusedColumn::Codes(codes),
-            Self::Dictionary(keys, codes) => FusedColumn::Dictionary { keys, codes },
+            Self::Codes(range) => FusedColumn::Codes(&codes[range.clone()]),
+            Self::Dictionary(keys, range) => FusedColumn::Dictionary { keys, codes: &codes[range.clone()] },
         }
     }
 }

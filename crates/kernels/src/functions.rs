@@ -122,7 +122,10 @@ pub(crate) fn each(function: Function, values: &mut [f32]) {
 
 #[inline(always)]
 fn map(values: &mut [f32], function: impl Fn(f32) -> f32) {
-    values.iter_mut().for_each(|value| *value = function(*value));
+    // A closure within another would be compiled by itself, without the instructions of the caller.
+    for value in values {
+        *value = function(*value);
+    }
 }
 
 #[inline(always)]

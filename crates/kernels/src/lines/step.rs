@@ -178,15 +178,21 @@ fn zip(first: &View, second: &View, numbers: usize, to: &mut [f32], combine: imp
         match (first.extent, second.extent) {
             (Extent::Line, Extent::Line) => {
                 let pairs = first.line(line, numbers).iter().zip(second.line(line, numbers));
-                to.iter_mut().zip(pairs).for_each(|(to, (&a, &b))| *to = combine(a, b));
+                for (to, (&a, &b)) in to.iter_mut().zip(pairs) {
+                    *to = combine(a, b);
+                }
             }
             (Extent::Line, Extent::Number) => {
                 let (line, b) = (first.line(line, numbers), second.number(line));
-                to.iter_mut().zip(line).for_each(|(to, &a)| *to = combine(a, b));
+                for (to, &a) in to.iter_mut().zip(line) {
+                    *to = combine(a, b);
+                }
             }
             (Extent::Number, Extent::Line) => {
                 let (a, line) = (first.number(line), second.line(line, numbers));
-                to.iter_mut().zip(line).for_each(|(to, &b)| *to = combine(a, b));
+                for (to, &b) in to.iter_mut().zip(line) {
+                    *to = combine(a, b);
+                }
             }
             (Extent::Number, Extent::Number) => to[0] = combine(first.number(line), second.number(line)),
         }
@@ -235,12 +241,16 @@ fn greatest(line: &[f32]) -> f32 {
 fn softmax(width: usize, lines: &mut [f32]) {
     for line in lines.chunks_exact_mut(width) {
         let greatest = greatest(line);
-        line.iter_mut().for_each(|number| *number -= greatest);
+        for number in line {
+            *number -= greatest;
+        }
     }
     functions::each(Function::Exp, lines);
     for line in lines.chunks_exact_mut(width) {
         let sum = sum(line, f64::from) as f32;
-        line.iter_mut().for_each(|number| *number /= sum);
+        for number in line {
+            *number /= sum;
+        }
     }
 }
 
@@ -250,5 +260,7 @@ fn standardise(line: &[f32], epsilon: f64, to: &mut [f32]) {
     let mean = sum(line, f64::from) / count;
     let square = |number: f32| (f64::from(number) - mean) * (f64::from(number) - mean);
     let factor = 1.0 / (sum(line, square) / count + epsilon).sqrt();
-    to.iter_mut().zip(line).for_each(|(to, &number)| *to = ((f64::from(number) - mean) * factor) as f32);
+    for (to, &number) in to.iter_mut().zip(line) {
+        *to = ((f64::from(number) - mean) * factor) as f32;
+    }
 }

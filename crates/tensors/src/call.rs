@@ -186,6 +186,30 @@ impl<'a> Call<'a> {
         shape::volume(shape)
     }
 
+    /// The elements of a tensor that lie so far apart along each axis of this shape, for which there must be room.
+    pub(crate) fn walked(&self, tensor: &Tensor, shape: Vec<usize>, strides: &[usize]) -> Outcome<Tensor> {
+        let count = shape::volume(&shape)?;
+        self.meter.room(count, tensor.element_type().width())?;
+        if count == 0 {
+            return self.taken(tensor, &[], shape);
+        }
+        // Axes at the end whose elements lie one behind the other are one run.
+        let is_joined =
+            |axis: &usize| shape[*axis] == 1 || strides[*axis] == shape[axis + 1..].iter().product::<usize>();
+        let outer = shape.len() - (0..shape.len()).rev().take_while(is_joined).count();
+        let data = match (outer < shape.len(), shape.split_last()) {
+            (false, Some((&last, outer))) => {
+                let starts = shape::offsets(outer, &strides[..outer.len()]);
+                tensor.data().take_steps(&starts, last, strides[outer.len()])
+            }
+            _ => {
+                let starts = shape::offsets(&shape[..outer], &strides[..outer]);
+                tensor.data().take_runs(&starts, shape[outer..].iter().product())
+            }
+        };
+        Ok(Tensor::of(shape, data))
+    }
+
     /// The elements of a tensor at these positions, in a tensor of this shape.
     pub(crate) fn taken(&self, tensor: &Tensor, positions: &[usize], shape: Vec<usize>) -> Outcome<Tensor> {
         self.meter.room(positions.len(), tensor.element_type().width())?;

@@ -1,4 +1,4 @@
-//! A complete evaluator of ONNX tensor operators, in the simple way.
+//! A complete evaluator of ONNX tensor operators, in the simple way, but for what networks spend their time with.
 //!
 //! A [`Graph`] of [`Node`]s over named [`Value`]s is compiled to a [`Program`], which any number of threads run. Every
 //! operator of ai.onnx is there, in each of its versions, but for those that draw random numbers, train or decode pictures,
@@ -6,6 +6,10 @@
 //! of ONNX Runtime where the text of ONNX leaves room. Sums run in a fixed order, so that what is computed for one row does
 //! not depend on the rows beside it, unless the operator means it: `DynamicQuantizeLinear`, `DynamicQuantizeMatMul` and
 //! `DynamicQuantizeLSTM` choose one scale for all rows they are given, `BatchNormalization` with `training_mode` one mean.
+//!
+//! In single precision, products of matrices and what is done along the last axis of a tensor run in the kernels of
+//! `foretell-kernels`; [`Program::is_fast`] tells whether that is all that takes long in a graph. Everything else is loops
+//! over elements.
 //!
 //! Nothing here knows files, Arrow or SQL; a graph may come from a stranger, so that shapes are checked before memory is
 //! taken, and bytes and work are counted while it runs.
@@ -37,7 +41,10 @@ mod call;
 mod control;
 mod element;
 mod error;
+mod fast;
 mod graph;
+mod lines;
+mod multiply;
 mod narrow;
 mod number;
 mod number_text;

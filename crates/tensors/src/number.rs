@@ -1,9 +1,10 @@
 //! Arithmetic over the element types that are computed with.
 
 use crate::element::Element;
+use crate::multiply::Multiply;
 
 /// A type with arithmetic. Integers wrap around, as they do in ONNX Runtime.
-pub(crate) trait Number: Element + Copy + PartialOrd {
+pub(crate) trait Number: Element + Copy + PartialOrd + Multiply {
     const ZERO: Self;
     const ONE: Self;
     /// What no number is below: minus infinity for floats.

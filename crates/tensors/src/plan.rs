@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use crate::budget::{Budget, Meter, Usage};
+use crate::call::Call;
 use crate::control::Control;
 use crate::error::{Error, Fault, Outcome, Result};
+use crate::fast::is_fast;
 use crate::graph::{Attribute, Graph, Node, TensorType};
+use crate::lines::LineOperator;
 use crate::ops::{self, Operator};
 use crate::run::run_body;
 use crate::value::Value;
@@ -55,6 +58,12 @@ impl Program {
         Ok((outputs, meter.usage()))
     }
 
+    /// Whether kernels compute what takes long: products of matrices and functions of lines, in single precision. A graph
+    /// with convolutions, recurrent layers, loops or other precisions is not among those.
+    pub fn is_fast(&self) -> bool {
+        is_fast(&self.body)
+    }
+
     /// Names of the inputs.
     pub fn inputs(&self) -> &[String] {
         &self.input_names
@@ -72,6 +81,8 @@ pub(crate) struct Body {
     pub(crate) steps: Vec<Step>,
     pub(crate) outputs: Vec<usize>,
     pub(crate) output_types: Vec<Option<TensorType>>,
+    /// The step that reads each slot last; beyond all steps for what the graph gives.
+    pub(crate) last_read: Vec<usize>,
 }
 
 /// A node, compiled.
@@ -79,6 +90,8 @@ pub(crate) struct Body {
 pub(crate) struct Step {
     pub(crate) node: Node,
     pub(crate) action: Action,
+    /// What it does with lines of numbers, if that is all it does.
+    pub(crate) lines: Option<LineOperator>,
     pub(crate) inputs: Vec<Option<usize>>,
     pub(crate) outputs: Vec<Option<usize>>,
     /// Slots that nobody reads after this step.
@@ -132,11 +145,11 @@ impl Compiler {
             return Err(Error::Graph(format!("bodies are nested more than {DEPTH_MAX} deep")));
         }
         let mut names = Names::default();
-        let constants: Vec<(usize, Value)> =
+        let mut constants: Vec<(usize, Value)> =
             graph.constants.into_iter().map(|(name, value)| (names.add(name), value)).collect();
         let inputs: Vec<usize> = graph.inputs.into_iter().map(|name| names.add(name)).collect();
         self.scopes.push(names);
-        let steps = graph.nodes.into_iter().map(|node| self.step(node)).collect::<Result<Vec<Step>>>();
+        let steps = self.steps(graph.nodes, &mut constants);
         let outputs = graph
             .outputs
             .iter()
@@ -151,9 +164,22 @@ impl Compiler {
             steps: steps?,
             outputs: outputs?,
             output_types: graph.output_types,
+            last_read: Vec::new(),
         };
         release(&mut body);
         Ok(body)
+    }
+
+    /// The steps of all nodes; what is there before any of them joins the constants.
+    fn steps(&mut self, nodes: Vec<Node>, constants: &mut Vec<(usize, Value)>) -> Result<Vec<Step>> {
+        let mut steps = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match (written(&node), self.scopes.last_mut()) {
+                (Some(value), Some(names)) => constants.push((names.add(node.outputs[0].clone()), value)),
+                _ => steps.push(self.step(node)?),
+            }
+        }
+        Ok(steps)
     }
 
     fn step(&mut self, mut node: Node) -> Result<Step> {
@@ -174,7 +200,8 @@ impl Compiler {
             return Err(Error::Graph("a node without a graph".to_string()));
         };
         let outputs = node.outputs.iter().map(|name| (!name.is_empty()).then(|| names.add(name.clone()))).collect();
-        Ok(Step { node, action, inputs, outputs, released: Vec::new() })
+        let lines = LineOperator::of(&node);
+        Ok(Step { node, action, lines, inputs, outputs, released: Vec::new() })
     }
 
     fn action(&mut self, node: &mut Node) -> Result<Action> {
@@ -209,11 +236,21 @@ impl Compiler {
     }
 }
 
+/// The value of a `Constant` that holds it; one that is wrong or takes more memory than the file is left to be run.
+fn written(node: &Node) -> Option<Value> {
+    let is_plain =
+        node.op_type == "Constant" && node.outputs.len() == 1 && !node.attributes.contains_key("sparse_value");
+    let operator = ops::find(&node.domain, &node.op_type).ok().filter(|_| is_plain)?;
+    let meter = Meter::new(Budget { bytes: u64::MAX, work: u64::MAX });
+    operator.run(&Call { node, inputs: &[], meter: &meter }).ok()?.pop()
+}
+
 /// Says where each value is read last.
 fn release(body: &mut Body) {
     let mut seen = vec![false; body.slots];
     body.outputs.iter().for_each(|&slot| seen[slot] = true);
-    for step in body.steps.iter_mut().rev() {
+    body.last_read = vec![usize::MAX; body.slots];
+    for (at, step) in body.steps.iter_mut().enumerate().rev() {
         let read = step.inputs.iter().flatten().copied();
         let captured: Vec<usize> = match &step.action {
             Action::Control(_, bodies) => {
@@ -224,6 +261,7 @@ fn release(body: &mut Body) {
         let written = step.outputs.iter().flatten().copied();
         let last = |slot: &usize| !std::mem::replace(&mut seen[*slot], true);
         step.released = read.chain(captured).chain(written).filter(last).collect();
+        step.released.iter().for_each(|&slot| body.last_read[slot] = at);
     }
 }
 

@@ -4,12 +4,13 @@ use crate::budget::Meter;
 use crate::call::Call;
 use crate::control;
 use crate::error::{Error, Fault, Outcome, Result};
+use crate::lines::Lines;
 use crate::plan::{Action, Body, Step};
 use crate::shape;
 use crate::value::Value;
 
 /// Work that a node takes whatever it does.
-const NODE_WORK: u64 = 128;
+pub(crate) const NODE_WORK: u64 = 128;
 
 /// Runs a body; `captured` has the values it takes from outside, in the order of [`Body::captured`].
 pub(crate) fn run_body(body: &Body, inputs: Vec<Value>, captured: Vec<Value>, meter: &Meter) -> Result<Vec<Value>> {
@@ -23,21 +24,37 @@ pub(crate) fn run_body(body: &Body, inputs: Vec<Value>, captured: Vec<Value>, me
     for (&(_, slot), value) in body.captured.iter().zip(captured) {
         frame.slots[slot] = Some(value);
     }
-    for step in &body.steps {
-        frame.step(step).map_err(|fault| step.failed(fault))?;
+    let mut at = 0;
+    while at < body.steps.len() {
+        at += frame.next(body, at).map_err(|fault| body.steps[at].failed(fault))?;
     }
     body.outputs.iter().map(|&slot| frame.output(slot)).collect()
 }
 
 /// The values of a body that is running.
-struct Frame<'m> {
-    slots: Vec<Option<Value>>,
+pub(crate) struct Frame<'m> {
+    pub(crate) slots: Vec<Option<Value>>,
     /// Bytes noted in the meter for each slot; nothing for values from outside.
     noted: Vec<u64>,
-    meter: &'m Meter,
+    pub(crate) meter: &'m Meter,
 }
 
 impl Frame<'_> {
+    /// Runs a step, or several that go together line by line; how many.
+    fn next(&mut self, body: &Body, at: usize) -> Outcome<usize> {
+        let together = Lines::of(self, body, at);
+        let count = together.count();
+        if count == 0 {
+            self.step(&body.steps[at])?;
+            return Ok(1);
+        }
+        for (slot, tensor) in together.compute(self.meter)? {
+            self.put(slot, tensor.into())?;
+        }
+        body.steps[at..at + count].iter().for_each(|step| self.release(step));
+        Ok(count)
+    }
+
     fn step(&mut self, step: &Step) -> Outcome<()> {
         self.meter.work(NODE_WORK)?;
         let inputs: Vec<Option<Value>> =
@@ -53,22 +70,32 @@ impl Frame<'_> {
         }
         for (slot, value) in step.outputs.iter().zip(outputs) {
             if let Some(slot) = *slot {
-                // An empty value takes no memory, but its other axes are walked.
-                if let Some(tensor) = value.tensor() {
-                    self.meter.room(shape::span(tensor.shape())?, 1)?;
-                }
-                let bytes = value.bytes();
-                self.meter.work(bytes / 8)?;
-                self.meter.keep(bytes)?;
-                self.noted[slot] = bytes;
-                self.slots[slot] = Some(value);
+                self.put(slot, value)?;
             }
         }
+        drop(inputs);
+        self.release(step);
+        Ok(())
+    }
+
+    fn put(&mut self, slot: usize, value: Value) -> Outcome<()> {
+        // An empty value takes no memory, but its other axes are walked.
+        if let Some(tensor) = value.tensor() {
+            self.meter.room(shape::span(tensor.shape())?, 1)?;
+        }
+        let bytes = value.bytes();
+        self.meter.work(bytes / 8)?;
+        self.meter.keep(bytes)?;
+        self.noted[slot] = bytes;
+        self.slots[slot] = Some(value);
+        Ok(())
+    }
+
+    fn release(&mut self, step: &Step) {
         for &slot in &step.released {
             self.slots[slot] = None;
             self.meter.release(std::mem::take(&mut self.noted[slot]));
         }
-        Ok(())
     }
 
     fn output(&self, slot: usize) -> Result<Value> {

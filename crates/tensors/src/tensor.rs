@@ -151,6 +151,11 @@ impl Data {
         })
     }
 
+    /// From each of these positions so many elements, `step` apart.
+    pub(crate) fn take_steps(&self, starts: &[usize], count: usize, step: usize) -> Self {
+        map_data!(self, values => stepped(values, starts, count, step))
+    }
+
     /// Data of the same type end to end; `None` if the types differ or there is nothing.
     pub(crate) fn join(parts: &[&Self]) -> Option<Self> {
         let (first, others) = parts.split_first()?;
@@ -183,6 +188,14 @@ impl Data {
 
 fn picked<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
     positions.iter().map(|&at| values[at].clone()).collect()
+}
+
+fn stepped<T: Clone>(values: &[T], starts: &[usize], count: usize, step: usize) -> Vec<T> {
+    let mut taken = Vec::with_capacity(starts.len() * count);
+    for &start in starts {
+        taken.extend((0..count).map(|at| values[start + at * step].clone()));
+    }
+    taken
 }
 
 /// A tensor; clones share the elements.

@@ -38,6 +38,7 @@ use half::{bf16, f16};
 
 pub(crate) use attention::flex_attention;
 pub(crate) use movement::{pick, stack};
+pub(crate) use reduce::reduced_axes;
 
 use crate::call::{Call, Kernel};
 use crate::element::ElementType;

@@ -3,7 +3,7 @@
 use super::{Operator, exact, one};
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
-use crate::shape::{self, around, offsets, strides};
+use crate::shape::{self, around, strides};
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
 
@@ -29,7 +29,7 @@ pub(crate) fn transposed(call: &Call, tensor: &Tensor, order: &[usize]) -> Outco
     let extents: Vec<usize> = order.iter().map(|&axis| tensor.shape()[axis]).collect();
     let moved: Vec<usize> = order.iter().map(|&axis| own[axis]).collect();
     call.room_for(&extents, tensor.element_type())?;
-    call.taken(tensor, &offsets(&extents, &moved), extents)
+    call.walked(tensor, extents, &moved)
 }
 
 /// The part of a tensor at one position of an axis, without that axis.
@@ -214,7 +214,7 @@ fn slice(call: &Call) -> Outcome<Vec<Value>> {
     one(call.taken(input, &positions, extents)?)
 }
 
-/// As [`offsets`], with strides of either sign.
+/// As [`shape::offsets`], with strides of either sign.
 fn signed_offsets(extents: &[usize], moves: &[i64], base: i64) -> Vec<usize> {
     let mut all = vec![base];
     if extents.contains(&0) {
@@ -252,7 +252,7 @@ fn tile(call: &Call) -> Outcome<Vec<Value>> {
         split_extents.extend([repeats[axis], input.shape()[axis]]);
         moves.extend([0, own[axis]]);
     }
-    one(call.taken(input, &offsets(&split_extents, &moves), extents)?)
+    one(call.walked(input, split_extents, &moves)?.with_shape(extents))
 }
 
 /// The tensor spread to a shape that broadcasting gave.
@@ -261,8 +261,7 @@ pub(crate) fn spread(call: &Call, tensor: &Tensor, extents: &[usize]) -> Outcome
         return Ok(tensor.clone());
     }
     call.room_for(extents, tensor.element_type())?;
-    let positions = offsets(extents, &shape::spread_strides(tensor.shape(), extents));
-    call.taken(tensor, &positions, extents.to_vec())
+    call.walked(tensor, extents.to_vec(), &shape::spread_strides(tensor.shape(), extents))
 }
 
 fn expand(call: &Call) -> Outcome<Vec<Value>> {

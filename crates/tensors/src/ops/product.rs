@@ -1,10 +1,13 @@
 //! Products of matrices: the loops, and the operators that are little else.
 
+use foretell_kernels::matrix::{self, Order, Product};
+
 use super::movement::transposed;
 use super::{Operator, exact, one, single};
 use crate::call::{Call, wrong_type};
 use crate::element::Element;
 use crate::error::{Fault, Outcome};
+pub(super) use crate::multiply::Extents;
 use crate::number::{Number, by_number, by_real};
 use crate::shape::{self, Spread};
 use crate::tensor::{Data, Tensor};
@@ -20,82 +23,10 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
     })
 }
 
-/// Rows and columns that are computed together, in registers.
-const TILE_ROWS: usize = 4;
-const TILE_COLUMNS: usize = 8;
-
-/// Extents of a product: `rows` × `depth` times `depth` × `columns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extents {
-    pub(super) rows: usize,
-    pub(super) depth: usize,
-    pub(super) columns: usize,
-}
-
-impl Extents {
-    pub(super) fn work(&self) -> u64 {
-        (self.rows as u64).saturating_mul(self.depth as u64).saturating_mul(self.columns as u64)
-    }
-}
-
-/// Adds the product of two matrices to `result`. Each element is a sum over the depth from the first to the last, so that
-/// it does not depend on the rows around.
+/// Adds the product of two matrices to `result`.
 pub(super) fn add_product<T: Number>(left: &[T], right: &[T], extents: Extents, result: &mut [T]) {
-    let Extents { depth, columns, .. } = extents;
-    if depth == 0 || columns == 0 {
-        return;
-    }
-    let mut panel = vec![[T::ZERO; TILE_COLUMNS]; depth];
-    for column in (0..columns).step_by(TILE_COLUMNS) {
-        let width = TILE_COLUMNS.min(columns - column);
-        for (at, packed) in panel.iter_mut().enumerate() {
-            packed[..width].copy_from_slice(&right[at * columns + column..][..width]);
-        }
-        let blocks = left.chunks(depth * TILE_ROWS).zip(result.chunks_mut(columns * TILE_ROWS));
-        for (left, result) in blocks {
-            let rows = left.len() / depth;
-            if rows == TILE_ROWS {
-                tile(left, &panel, &mut result[column..], columns, width);
-            } else {
-                for row in 0..rows {
-                    line(&left[row * depth..][..depth], &panel, &mut result[row * columns + column..][..width]);
-                }
-            }
-        }
-    }
-}
-
-/// Four rows of one panel.
-fn tile<T: Number>(left: &[T], panel: &[[T; TILE_COLUMNS]], result: &mut [T], columns: usize, width: usize) {
-    let depth = panel.len();
-    let mut sums = [[T::ZERO; TILE_COLUMNS]; TILE_ROWS];
-    let (first, rest) = left.split_at(depth);
-    let (second, rest) = rest.split_at(depth);
-    let (third, fourth) = rest.split_at(depth);
-    let rows = first.iter().zip(second).zip(third.iter().zip(fourth));
-    for (packed, ((a, b), (c, d))) in panel.iter().zip(rows) {
-        for (sums, factor) in sums.iter_mut().zip([a, b, c, d]) {
-            for (sum, value) in sums.iter_mut().zip(packed) {
-                *sum = sum.plus(factor.times(*value));
-            }
-        }
-    }
-    for (row, sums) in sums.iter().enumerate() {
-        for (result, sum) in result[row * columns..][..width].iter_mut().zip(sums) {
-            *result = result.plus(*sum);
-        }
-    }
-}
-
-fn line<T: Number>(left: &[T], panel: &[[T; TILE_COLUMNS]], result: &mut [T]) {
-    let mut sums = [T::ZERO; TILE_COLUMNS];
-    for (packed, factor) in panel.iter().zip(left) {
-        for (sum, value) in sums.iter_mut().zip(packed) {
-            *sum = sum.plus(factor.times(*value));
-        }
-    }
-    for (result, sum) in result.iter_mut().zip(sums) {
-        *result = result.plus(sum);
+    if extents.depth > 0 && extents.columns > 0 {
+        T::add_product(left, right, extents, result);
     }
 }
 
@@ -179,16 +110,39 @@ fn mat_mul(call: &Call) -> Outcome<Vec<Value>> {
 }
 
 fn gemm(call: &Call) -> Outcome<Vec<Value>> {
-    let oriented = |index: usize, flag: &str| -> Outcome<Tensor> {
+    for index in 0..2 {
         let matrix = call.tensor(index)?;
         if matrix.rank() != 2 {
             return Err(Fault::invalid(format!("input {index} of shape {:?} is no matrix", matrix.shape())));
         }
-        if call.flag(flag, false)? { transposed(call, matrix, &[1, 0]) } else { Ok(matrix.clone()) }
+    }
+    let oriented = |index: usize, is_turned: bool| -> Outcome<Tensor> {
+        let matrix = call.tensor(index)?;
+        if is_turned { transposed(call, matrix, &[1, 0]) } else { Ok(matrix.clone()) }
     };
-    let result = matrix_product(call, &oriented(0, "transA")?, &oriented(1, "transB")?)?;
+    let left = oriented(0, call.flag("transA", false)?)?;
+    let is_turned = call.flag("transB", false)?;
+    let result = match (left.values::<f32>(), call.tensor(1)?.values::<f32>()) {
+        (Some(values), Some(right)) if is_turned => turned_product(call, values, left.shape(), right)?,
+        _ => matrix_product(call, &left, &oriented(1, is_turned)?)?,
+    };
     let scales = (f64::from(call.float("alpha", 1.0)?), f64::from(call.float("beta", 1.0)?));
     by_number!(result.data(), values => one(scaled(call, values, result.shape(), scales)?))
+}
+
+/// The product with the second input, which is given transposed.
+fn turned_product(call: &Call, left: &[f32], left_shape: &[usize], right: &[f32]) -> Outcome<Tensor> {
+    let (&[rows, depth], &[columns, other]) = (left_shape, call.tensor(1)?.shape()) else {
+        return Err(Fault::invalid("an input is no matrix"));
+    };
+    if depth != other {
+        return Err(Fault::invalid(format!("the product of {left_shape:?} and {:?}", [other, columns])));
+    }
+    let mut result = call.filled(shape::volume(&[rows, columns])?, 0.0_f32)?;
+    call.meter.work(Extents { rows, depth, columns }.work())?;
+    let extents = matrix::Extents { rows, depth, columns };
+    Product::new(extents).with_order(Order::Columns).add(left, right, &mut result);
+    Ok(Tensor::new(vec![rows, columns], result))
 }
 
 /// `alpha` times a product plus `beta` times the third input.
@@ -202,9 +156,14 @@ fn scaled<T: Number>(call: &Call, product: &[T], shape: &[usize], (alpha, beta):
         if shape::broadcast(shape, addend.shape())? != shape {
             return Err(Fault::invalid(format!("adding {:?} to {shape:?}", addend.shape())));
         }
-        let spread = Spread::new(addend.shape(), shape);
-        for (at, value) in values.iter_mut().enumerate() {
-            *value = value.plus(scale(addends[spread.at(at)], beta));
+        let add = |value: &mut T, addend: T| *value = value.plus(scale(addend, beta));
+        match Spread::new(addend.shape(), shape) {
+            Spread::Repeat(length) => values.chunks_mut(length.max(1)).for_each(|values| {
+                values.iter_mut().zip(addends).for_each(|(value, &addend)| add(value, addend));
+            }),
+            Spread::At(positions) => {
+                values.iter_mut().zip(positions).for_each(|(value, at)| add(value, addends[at]));
+            }
         }
     }
     Ok(Tensor::new(shape.to_vec(), values))

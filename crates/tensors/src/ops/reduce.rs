@@ -99,7 +99,7 @@ fn log_sum_exp(values: impl Iterator<Item = f64> + Clone, exp: fn(f64) -> f64) -
 }
 
 /// The axes to reduce; `None` leaves the input as it is.
-fn reduced_axes(call: &Call, rank: usize) -> Outcome<Option<Vec<usize>>> {
+pub(crate) fn reduced_axes(call: &Call, rank: usize) -> Outcome<Option<Vec<usize>>> {
     let given = match call.maybe_integers(1)? {
         Some(axes) => Some(axes),
         None => call.maybe_ints("axes")?.map(<[i64]>::to_vec),

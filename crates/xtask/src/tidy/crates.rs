@@ -7,7 +7,7 @@ use crate::tree::Tree;
 /// Each crate of ours and those of ours it may import. `ALL` is for what is never shipped.
 const IMPORTS: [(&str, &[&str]); 17] = [
     ("foretell-kernels", &[]),
-    ("foretell-tensors", &[]),
+    ("foretell-tensors", &["foretell-kernels"]),
     ("foretell-model", &["foretell-kernels", "foretell-tensors"]),
     ("foretell-mlflow", &["foretell-model"]),
     ("foretell-model-fuzz", &["foretell-mlflow", "foretell-model", "foretell-tensors", "foretell-testing"]),

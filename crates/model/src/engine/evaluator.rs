@@ -26,6 +26,11 @@ impl Evaluator {
         Self { shown, ..self }
     }
 
+    /// Whether kernels compute what takes long in it.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.program.is_fast()
+    }
+
     /// What a run may take.
     pub(crate) fn budget(&self) -> Budget {
         self.budget

@@ -8,8 +8,9 @@
 //!
 //! Measured on one core of an AMD EPYC (Zen 4), which has 118 GFLOP/s: 111 for 128 or 1024 rows with 384 by 384 weights, 107
 //! for 64 rows with 1536 by 384, 97 for 32 rows, 94 for matrices of 32 by 32; with AVX2 102, 96, 85 and 80. Packing is what
-//! few rows lose by; 128 rows lose nothing that 1024 do not, so weights are not kept packed, which would take their memory twice. A
-//! right matrix that is given transposed costs 10 in 100 for 128 rows.
+//! few rows lose by; 128 rows lose nothing that 1024 do not, so weights are not kept packed, which would take their memory twice.
+//! Weights that come from memory, those of a MiniLM one after the other, are multiplied at 101; packing eight panels at once, so
+//! that they are read in longer runs, lost 3 of those. A right matrix that is given transposed costs 10 in 100 for 128 rows.
 //!
 //! Deliberately not here: matrices whose elements are not `f32`, and what happens to the result afterwards ([`crate::lines`]).
 //!

@@ -23,9 +23,14 @@ use std::time::Duration;
 use args::{Input, Invocation, Options};
 use failure::Failure;
 use foretell::Session;
+use mimalloc::MiMalloc;
 use script::Script;
 use shell::{Shell, until_interrupted};
 use tokio::runtime::{Builder, Runtime};
+
+/// Keeps the memory of one batch for the next.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long a cancelled statement may take to put things in order before the program leaves.
 const LEAVE_MAX: Duration = Duration::from_secs(1);

@@ -17,6 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Parser;
+use mimalloc::MiMalloc;
+
+/// That of the program `foretell`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The errors of this program are read by the one who started it, once.
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;

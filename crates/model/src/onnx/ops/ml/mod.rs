@@ -7,6 +7,7 @@ mod maps;
 mod scores;
 mod svm;
 mod tree_classifier;
+mod tree_nodes;
 mod trees;
 mod zip_map;
 

@@ -1,7 +1,5 @@
 //! TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble: the file's lists become checked ensembles.
 
-use std::collections::HashMap;
-
 use arrow::array::{AsArray, Float32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
@@ -9,6 +7,7 @@ use foretell_kernels::real::Real;
 use foretell_kernels::trees::{Aggregate, Branch, Leaf, LeafWeight, Node as TreeNode, Test, TreeEnsemble, TreeParts};
 
 use super::scores::features;
+use super::tree_nodes::TreeNodes;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::Builder;
@@ -87,29 +86,25 @@ pub(crate) fn read(
     if count == 0 || lengths.iter().any(|&length| length != count) || !(missing.is_empty() || missing.len() == count) {
         return Err(node.malformed("its lists of nodes are empty or differ in length"));
     }
-    let mut positions: HashMap<(i64, i64), u32> = HashMap::with_capacity(count);
+    let nodes = TreeNodes::try_new(tree_ids, node_ids)
+        .map_err(|(tree, id)| node.malformed(format!("node {id} of tree {tree} is there twice")))?;
     let mut trees = RawTrees::default();
-    for at in 0..count {
-        if positions.insert((tree_ids[at], node_ids[at]), at as u32).is_some() {
-            return Err(node.malformed(format!("node {} of tree {} is there twice", node_ids[at], tree_ids[at])));
-        }
-        if at == 0 || tree_ids[at] != tree_ids[at - 1] {
-            trees.roots.push(at as u32);
-        }
-    }
+    trees.roots.extend((0..count).filter(|&at| at == 0 || tree_ids[at] != tree_ids[at - 1]).map(|at| at as u32));
     Limits::check("trees", "trees", trees.roots.len() as u64, builder.limits.trees)?;
     let find = |tree: i64, id: i64| {
-        positions.get(&(tree, id)).copied().ok_or_else(|| node.malformed(format!("tree {tree} has no node {id}")))
+        nodes.find(tree, id).ok_or_else(|| node.malformed(format!("tree {tree} has no node {id}")))
     };
-    for at in 0..count {
-        let question = question(node, modes[at], thresholds[at])?;
-        let is_leaf = question == Question::Leaf;
-        trees.questions.push(question);
-        trees.missing_tracks_true.push(missing.get(at).is_some_and(|&flag| flag == 1));
-        trees.features.push(if is_leaf { 0 } else { feature(builder, node, feature_ids[at])? });
-        trees.true_children.push(if is_leaf { 0 } else { find(tree_ids[at], yes[at])? });
-        trees.false_children.push(if is_leaf { 0 } else { find(tree_ids[at], no[at])? });
-    }
+    let questions = modes.iter().zip(&thresholds).map(|(mode, &threshold)| question(node, mode, threshold));
+    trees.questions = questions.collect::<Result<_>>()?;
+    trees.missing_tracks_true = (0..count).map(|at| missing.get(at) == Some(&1)).collect();
+    let of_tests = |value: &dyn Fn(usize) -> Result<u32>| -> Result<Vec<u32>> {
+        let places = trees.questions.iter().enumerate();
+        places.map(|(at, question)| if *question == Question::Leaf { Ok(0) } else { value(at) }).collect()
+    };
+    let features = of_tests(&|at| feature(builder, node, feature_ids[at]))?;
+    let true_children = of_tests(&|at| find(tree_ids[at], yes[at]))?;
+    let false_children = of_tests(&|at| find(tree_ids[at], no[at]))?;
+    (trees.features, trees.true_children, trees.false_children) = (features, true_children, false_children);
     read_weights(builder, node, attributes, &mut trees, find)?;
     if let Some(at) = trees.weights.iter().position(|(output, _)| *output as usize >= outputs) {
         let output = trees.weights[at].0;

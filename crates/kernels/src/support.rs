@@ -4,6 +4,12 @@
 //! classes. The matrix of rows and vectors exists a block at a time, in the fastest cache. Sums are those of ONNX Runtime: the
 //! regressor's as in [`crate::linear`], those of pairs in double precision, each in the order of the vectors.
 //!
+//! Measured on one core of an AMD EPYC (Zen 4) with AVX-512 in turns with ONNX Runtime 1.32, 8192 rows of 28 features, in rows per
+//! second of processor time while other programs ran: 1789 vectors with a Gaussian 454,000 against 37,000; 2696 with a cube 608,000
+//! against 299,000; 2870 with a hyperbolic tangent 319,000 against 261,000. ONNX Runtime measures squared distances one by one and
+//! the rest with a matrix product. What lost: differences that the unit for products and sums helps to take, and sums kept in
+//! registers over a block of vectors; neither is faster.
+//!
 //! Deliberately not here: what becomes of the scores, such as probabilities of classes.
 
 mod kernel;

@@ -5,10 +5,10 @@
 //! step.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Float32Type};
+use foretell_kernels::points::Measure;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::builder::Builder;
@@ -16,9 +16,8 @@ use super::fact::{Block, Fact};
 use super::lower::Scope;
 use super::node::Node;
 use super::ops::axes::input;
-use super::ops::{pick_along, stack};
+use super::ops::{distances_to, pick_along, stack};
 use crate::error::Result;
-use crate::program::{Kernel, Op, SupportVectors};
 
 /// Scan with constant scan inputs along axis 0.
 pub(crate) fn scan(builder: &mut Builder, node: &Node, scope: &Scope) -> Result<Vec<Fact>> {
@@ -60,23 +59,25 @@ pub(crate) fn scan(builder: &mut Builder, node: &Node, scope: &Scope) -> Result<
 
 /// A loop that measures the distance from a row to each of some points, done at once.
 fn distances(builder: &mut Builder, node: &Node, body: &GraphProto, inputs: &[Fact]) -> Result<Option<Vec<Fact>>> {
-    let (Some(kernel), [Fact::Block(state), Fact::Constant(points)]) = (distance_of(body), inputs) else {
+    let (Some(measure), [Fact::Block(state), Fact::Constant(points)]) = (distance_of(body), inputs) else {
         return Ok(None);
     };
-    let vectors = points.values.as_primitive_opt::<Float32Type>();
-    let (Some(vectors), [count, features]) = (vectors, &points.shape[..]) else { return Ok(None) };
-    if state.data_type != DataType::Float32 || state.batch != Some(0) || state.shape != [*features] {
+    let numbers = points.values.as_primitive_opt::<Float32Type>();
+    let (Some(numbers), [count, features]) = (numbers, &points.shape[..]) else { return Ok(None) };
+    if numbers.is_empty()
+        || state.data_type != DataType::Float32
+        || state.batch != Some(0)
+        || state.shape != [*features]
+    {
         return Ok(None);
     }
-    let vectors = SupportVectors { vectors: vectors.values().to_vec(), features: *features, kernel };
-    let types = vec![DataType::Float32; *count];
-    let columns = builder.push(node, Op::SupportVectors(Arc::new(vectors)), state.columns.clone(), types)?;
+    let columns = distances_to(builder, node, state.columns.clone(), numbers.values(), measure)?;
     let distances = Block { data_type: DataType::Float32, shape: vec![*count], batch: Some(1), columns };
     Ok(Some(vec![inputs[0].clone(), Fact::Block(distances)]))
 }
 
 /// The distance a loop body computes between its state and a point, if that is all it does.
-fn distance_of(body: &GraphProto) -> Option<Kernel> {
+fn distance_of(body: &GraphProto) -> Option<Measure> {
     let [state, point] = &body.input[..] else { return None };
     let [same, result] = &body.output[..] else { return None };
     let aliases: HashMap<&str, &str> = body
@@ -88,9 +89,9 @@ fn distance_of(body: &GraphProto) -> Option<Kernel> {
     let source = |name: &'_ str| aliases.get(name).map_or_else(|| name.to_string(), |name| (*name).to_string());
     let work: Vec<&NodeProto> = body.node.iter().filter(|node| node.op_type != "Identity").collect();
     let kinds: Vec<&str> = work.iter().map(|node| node.op_type.as_str()).collect();
-    let kernel = match kinds[..] {
-        ["Sub", "ReduceSumSquare"] => Kernel::SquaredDistance,
-        ["Sub", "Abs", "ReduceSum"] => Kernel::ManhattanDistance,
+    let measure = match kinds[..] {
+        ["Sub", "ReduceSumSquare"] => Measure::SquaredDistance,
+        ["Sub", "Abs", "ReduceSum"] => Measure::ManhattanDistance,
         _ => return None,
     };
     let chained = work.windows(2).all(|pair| pair[0].output.first() == pair[1].input.first());
@@ -101,7 +102,7 @@ fn distance_of(body: &GraphProto) -> Option<Kernel> {
     let sum = work[work.len() - 1];
     let ends = sum.output.first().is_some_and(|name| *name == source(&result.name));
     (chained && ends && operands == expected && source(&same.name) == state.name && sums_features(body, sum))
-        .then_some(kernel)
+        .then_some(measure)
 }
 
 /// True if a reduction is over axis 1, which is gone then.

@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use foretell_kernels::linear::LinearModel;
+use foretell_kernels::points::{Measure, Points};
 
 use super::axes::input;
 use super::broadcast::Element;
@@ -17,7 +18,7 @@ use crate::limits::Limits;
 use crate::onnx::builder::Builder;
 use crate::onnx::fact::{Axis, Block, Fact, volume};
 use crate::onnx::node::Node;
-use crate::program::{BinaryOp, ColumnId, Kernel, Op, ReduceOp, SupportVectors, Tensor, UnaryOp};
+use crate::program::{BinaryOp, ColumnId, Op, ReduceOp, Tensor, UnaryOp};
 
 /// A constant matrix, `rows` by `columns`.
 pub(crate) struct Matrix {
@@ -264,12 +265,7 @@ pub(crate) fn distances(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
         );
     }
     let mut columns = match points.values.as_primitive_opt::<Float32Type>() {
-        Some(vectors) => {
-            let kernel = Kernel::ExpandedDistance;
-            let vectors = SupportVectors { vectors: vectors.values().to_vec(), features, kernel };
-            let types = vec![DataType::Float32; count];
-            builder.push(node, Op::SupportVectors(Arc::new(vectors)), block.columns, types)?
-        }
+        Some(numbers) => distances_to(builder, node, block.columns, numbers.values(), Measure::ExpandedDistance)?,
         None => double_distances(builder, node, &block.columns, points)?,
     };
     match node.text("metric")?.unwrap_or("sqeuclidean") {
@@ -282,6 +278,19 @@ pub(crate) fn distances(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> 
         other => return Err(node.unsupported(format!("the metric `{other}`"))),
     }
     Ok(vec![Fact::Block(Block { data_type, shape: vec![count], batch: Some(0), columns })])
+}
+
+/// One column per point: its distance from the columns.
+pub(crate) fn distances_to(
+    builder: &mut Builder,
+    node: &Node,
+    columns: Vec<ColumnId>,
+    points: &[f32],
+    measure: Measure,
+) -> Result<Vec<ColumnId>> {
+    let points = Points::try_new(points, columns.len(), measure).map_err(|error| node.malformed(error.to_string()))?;
+    let types = vec![DataType::Float32; points.count()];
+    builder.push(node, Op::Distances(Arc::new(points)), columns, types)
 }
 
 /// Squared distances in double precision: the differences, and the sum of their squares.

@@ -13,6 +13,7 @@ mod rearrange;
 mod reduce;
 mod reshape;
 
+pub(crate) use dense::distances_to;
 pub(crate) use join::stack;
 pub(crate) use rearrange::pick_along;
 

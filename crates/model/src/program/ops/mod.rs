@@ -17,6 +17,7 @@ mod label;
 mod linear;
 mod maps;
 mod pack;
+mod points;
 mod reduce;
 mod statistics;
 mod support;
@@ -30,6 +31,8 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, UInt32Type};
 use foretell_kernels::dense::DenseNetwork;
 use foretell_kernels::linear::LinearModel;
+use foretell_kernels::points::Points;
+use foretell_kernels::support::{SupportPairs, SupportSum};
 use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
 
 use super::RowFailures;
@@ -41,7 +44,7 @@ pub(crate) use linear::{EncodedLinear, LinearInput};
 pub(crate) use maps::{MapColumns, MapForm};
 pub(crate) use pack::{COLUMNS_MAX, packed_type};
 pub(crate) use statistics::{CategoryStatistics, KeyElement, Share, Whole};
-pub(crate) use support::{Kernel, PairwiseCoupling, PairwiseScores, SupportVectors};
+pub(crate) use support::PairwiseCoupling;
 pub(crate) use trees::Precision;
 
 /// What a step computes. `k→m` is the number of columns read and written.
@@ -99,10 +102,12 @@ pub(crate) enum Op {
     Trees64(Arc<TreeEnsemble<f64>>),
     /// k→m (`f64`): sums over trees whose leaves are linear functions.
     LinearTrees(Arc<LinearLeaves<f64>>),
-    /// k→m (`f32`): a kernel with each support vector.
-    SupportVectors(Arc<SupportVectors>),
+    /// k→m (`f32`): the distance from each of some constant points.
+    Distances(Arc<Points>),
+    /// k→1 (`f32`): a sum over kernels with support vectors.
+    SupportSum(Arc<SupportSum>),
     /// k→p+1 (`f32`, the last `Int64`): the scores of all pairs of classes, and the position of the class they vote for.
-    PairwiseScores(Arc<PairwiseScores>),
+    SupportPairs(Arc<SupportPairs>),
     /// k→c (`f32`): class probabilities from the scores of all pairs of classes.
     PairwiseCoupling(Arc<PairwiseCoupling>),
     /// k→1: the label of a classifier from its scores.
@@ -274,8 +279,8 @@ impl Op {
             Self::Dense(_) => "Dense",
             Self::Trees(_) | Self::Trees64(_) => "Trees",
             Self::LinearTrees(_) => "LinearTrees",
-            Self::SupportVectors(_) => "SupportVectors",
-            Self::PairwiseScores(_) => "PairwiseScores",
+            Self::Distances(_) => "Distances",
+            Self::SupportSum(_) | Self::SupportPairs(_) => "SupportVectors",
             Self::PairwiseCoupling(_) => "PairwiseCoupling",
             Self::Label(_) => "Label",
             Self::Pack => "Pack",
@@ -319,8 +324,9 @@ impl Op {
             Self::Trees(ensemble) => trees::run(ensemble, inputs, rows),
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
             Self::LinearTrees(trees) => trees::run_linear(trees, inputs, rows),
-            Self::SupportVectors(vectors) => vectors.run(inputs, rows),
-            Self::PairwiseScores(scores) => scores.run(inputs, rows),
+            Self::Distances(points) => points::distances(points, inputs, rows),
+            Self::SupportSum(machine) => support::sum(machine, inputs, rows),
+            Self::SupportPairs(machine) => support::pairs(machine, inputs, rows),
             Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),
             Self::Label(rule) => Ok(vec![rule.run(inputs, failures)?]),
             Self::Pack => Ok(vec![pack::pack(inputs)?]),
@@ -350,6 +356,9 @@ impl Op {
             Self::Trees(ensemble) => Some(ensemble.kernel().to_string()),
             Self::Trees64(ensemble) => Some(ensemble.kernel().to_string()),
             Self::LinearTrees(trees) => Some(trees.trees().kernel().to_string()),
+            Self::Distances(points) => Some(points.kernel().to_string()),
+            Self::SupportSum(machine) => Some(machine.kernel().to_string()),
+            Self::SupportPairs(machine) => Some(machine.kernel().to_string()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => Some(one_hot.choice()),
             Self::Lookup(table) => Some(table.choice()),
             _ => None,
@@ -368,8 +377,9 @@ impl Op {
             Self::Trees(ensemble) => ensemble.bytes(),
             Self::Trees64(ensemble) => ensemble.bytes(),
             Self::LinearTrees(trees) => trees.bytes(),
-            Self::SupportVectors(vectors) => size_of::<f32>() * vectors.vectors.len(),
-            Self::PairwiseScores(scores) => size_of::<f32>() * scores.coefficients.len(),
+            Self::Distances(points) => points.bytes(),
+            Self::SupportSum(machine) => machine.bytes(),
+            Self::SupportPairs(machine) => machine.bytes(),
             _ => 0,
         }
     }

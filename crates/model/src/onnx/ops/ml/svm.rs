@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float32Array};
 use arrow::datatypes::DataType;
+use foretell_kernels::support::{Kernel, SupportError, SupportPairs, SupportSum, SupportVectors};
 
 use super::linear::by_feature;
 use super::scores::{PostTransform, class_labels, classifier_outputs, float_features, label, matrix, unary};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::onnx::builder::{Builder, Origin};
 use crate::onnx::fact::Fact;
 use crate::onnx::node::Node;
@@ -19,9 +20,7 @@ use crate::onnx::ops::axes::input;
 use crate::onnx::ops::broadcast::Element;
 use crate::onnx::ops::dense::linear;
 use crate::onnx::ops::elementwise::binary_column;
-use crate::program::{
-    BinaryOp, ColumnId, Kernel, LabelChoice, Op, Operands, PairwiseCoupling, PairwiseScores, SupportVectors, UnaryOp,
-};
+use crate::program::{BinaryOp, ColumnId, LabelChoice, Op, Operands, PairwiseCoupling, UnaryOp};
 
 fn kernel(node: &Node) -> Result<Kernel> {
     let parameters = node.floats("kernel_params")?.unwrap_or(&[0.0, 0.0, 3.0]);
@@ -37,31 +36,36 @@ fn kernel(node: &Node) -> Result<Kernel> {
     }
 }
 
-/// One column per support vector.
-fn kernels(builder: &mut Builder, node: &Node, features: Vec<ColumnId>, count: usize) -> Result<Vec<ColumnId>> {
+fn support_vectors(node: &Node, features: usize, count: usize) -> Result<SupportVectors> {
     let vectors = node.floats("support_vectors")?.unwrap_or_default();
-    if count == 0 || Some(vectors.len()) != count.checked_mul(features.len()) {
-        return Err(node.malformed(format!(
-            "{} numbers for {count} support vectors of {} features",
-            vectors.len(),
-            features.len()
-        )));
+    if count == 0 || Some(vectors.len()) != count.checked_mul(features) {
+        let numbers = vectors.len();
+        return Err(node.malformed(format!("{numbers} numbers for {count} support vectors of {features} features")));
     }
-    let vectors = SupportVectors { vectors: vectors.to_vec(), features: features.len(), kernel: kernel(node)? };
-    builder.push(node, Op::SupportVectors(Arc::new(vectors)), features, vec![DataType::Float32; count])
+    SupportVectors::try_new(vectors, features, kernel(node)?).map_err(|error| malformed(node, &error))
+}
+
+fn malformed(node: &Node, error: &SupportError) -> Error {
+    node.malformed(error.to_string())
 }
 
 /// SVMRegressor.
 pub(crate) fn regressor(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Result<Vec<Fact>> {
     let features = float_features(builder, node, input(node, inputs, 0)?)?;
     let count = usize::try_from(node.int_or("n_supports", 0)?).unwrap_or(0);
-    let inputs = if count == 0 { features } else { kernels(builder, node, features, count)? };
-    let coefficients = node.floats("coefficients")?.unwrap_or_default();
+    let coefficients = node.floats("coefficients")?.unwrap_or_default().to_vec();
     let rho = node.floats("rho")?.and_then(|rho| rho.first().copied()).unwrap_or(0.0);
-    if coefficients.len() != inputs.len() {
-        return Err(node.malformed(format!("{} coefficients for {} terms", coefficients.len(), inputs.len())));
+    let terms = if count == 0 { features.len() } else { count };
+    if coefficients.len() != terms {
+        return Err(node.malformed(format!("{} coefficients for {terms} terms", coefficients.len())));
     }
-    let mut scores = linear(builder, node, &inputs, coefficients.to_vec(), vec![rho])?;
+    let mut scores = if count == 0 {
+        linear(builder, node, &features, coefficients, vec![rho])?
+    } else {
+        let vectors = support_vectors(node, features.len(), count)?;
+        let machine = SupportSum::try_new(vectors, coefficients, rho).map_err(|error| malformed(node, &error))?;
+        vec![builder.one(node, Op::SupportSum(Arc::new(machine)), features, DataType::Float32)?]
+    };
     if node.flag("one_class", false)? {
         scores = vec![sign(builder, node, scores[0])?];
     }
@@ -95,8 +99,7 @@ pub(crate) fn classifier(builder: &mut Builder, node: &Node, inputs: &[Fact]) ->
         return Err(node.malformed(format!("support vectors of {} of {} classes", per_class.len(), classes.len())));
     };
     let pairs = classes.len() * (classes.len() - 1) / 2;
-    let kernels = kernels(builder, node, features, starts[classes.len()])?;
-    let (scores, label) = pairwise_scores(builder, node, &classes, kernels, starts, pairs)?;
+    let (scores, label) = pairwise_scores(builder, node, &classes, features, starts, pairs)?;
     let transform = PostTransform::of(node)?;
     let sigmoids = node.floats("prob_a")?.unwrap_or_default();
     let offsets = node.floats("prob_b")?.unwrap_or_default();
@@ -129,26 +132,28 @@ fn pairwise_scores(
     builder: &mut Builder,
     node: &Node,
     classes: &ArrayRef,
-    kernels: Vec<ColumnId>,
+    features: Vec<ColumnId>,
     starts: Vec<usize>,
     pairs: usize,
 ) -> Result<(Vec<ColumnId>, ColumnId)> {
+    let count = starts[classes.len()];
+    let vectors = support_vectors(node, features.len(), count)?;
     let coefficients = node.floats("coefficients")?.unwrap_or_default();
     let rho = node.floats("rho")?.unwrap_or_default();
-    let needed = (classes.len() - 1).saturating_mul(kernels.len());
+    let needed = (classes.len() - 1).saturating_mul(count);
     if coefficients.len() < needed || rho.len() < pairs {
         return Err(node.malformed(format!(
-            "{} coefficients and {} constants for {} support vectors of {} classes",
+            "{} coefficients and {} constants for {count} support vectors of {} classes",
             coefficients.len(),
             rho.len(),
-            kernels.len(),
             classes.len()
         )));
     }
-    let scores =
-        PairwiseScores { starts, coefficients: coefficients[..needed].to_vec(), constants: rho[..pairs].to_vec() };
+    let (coefficients, constants) = (coefficients[..needed].to_vec(), rho[..pairs].to_vec());
+    let machine = SupportPairs::try_new(vectors, starts, coefficients, constants);
+    let machine = machine.map_err(|error| malformed(node, &error))?;
     let types = std::iter::repeat_n(DataType::Float32, pairs).chain([DataType::Int64]);
-    let mut scores = builder.push(node, Op::PairwiseScores(Arc::new(scores)), kernels, types)?;
+    let mut scores = builder.push(node, Op::SupportPairs(Arc::new(machine)), features, types)?;
     let winner = scores.split_off(pairs);
     let label = builder.one(node, Op::Take(Arc::clone(classes)), winner, classes.data_type().clone())?;
     builder.note(&[label], &Origin::Label(Arc::clone(classes)));

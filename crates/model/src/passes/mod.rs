@@ -9,6 +9,7 @@ mod dead;
 mod dense;
 mod fuse_scale;
 mod fused;
+mod neighbours;
 mod one_hot_linear;
 mod one_hot_tree;
 mod tree_features;
@@ -31,6 +32,8 @@ pub struct PassOptions {
     pub one_hot_tree: bool,
     /// Linear models that follow each other, and what stands between them, become one step.
     pub dense: bool,
+    /// Distances of which only the smallest are taken are not kept.
+    pub neighbours: bool,
     /// Trees do not read features they never ask about.
     pub tree_features: bool,
     /// Steps that nobody reads disappear.
@@ -46,6 +49,7 @@ impl PassOptions {
         one_hot_linear: true,
         one_hot_tree: true,
         dense: true,
+        neighbours: true,
         tree_features: true,
         remove_dead: true,
     };
@@ -58,6 +62,7 @@ impl PassOptions {
         one_hot_linear: false,
         one_hot_tree: false,
         dense: false,
+        neighbours: false,
         tree_features: false,
         remove_dead: false,
     };
@@ -73,11 +78,12 @@ type Pass = fn(&mut Program, &[ColumnId]);
 
 /// The program with these passes done; the `wanted` columns keep their ids and their values.
 pub(crate) fn optimise(mut program: Program, wanted: &[ColumnId], options: &PassOptions) -> Program {
-    let passes: [(bool, Pass); 8] = [
+    let passes: [(bool, Pass); 9] = [
         (options.fold_constants, constant::run),
         (options.simplify_casts, cast::run),
         (options.one_hot_linear, one_hot_linear::run),
         (options.dense, dense::run),
+        (options.neighbours, neighbours::run),
         (options.fuse_scale, fuse_scale::run),
         (options.one_hot_tree, one_hot_tree::run),
         (options.tree_features, tree_features::run),

@@ -15,13 +15,14 @@ const TEXTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 #[test]
 fn every_pass_keeps_every_bit() {
-    let single: [fn(&mut PassOptions) -> &mut bool; 8] = [
+    let single: [fn(&mut PassOptions) -> &mut bool; 9] = [
         |options| &mut options.fold_constants,
         |options| &mut options.simplify_casts,
         |options| &mut options.fuse_scale,
         |options| &mut options.one_hot_linear,
         |options| &mut options.one_hot_tree,
         |options| &mut options.dense,
+        |options| &mut options.neighbours,
         |options| &mut options.tree_features,
         |options| &mut options.remove_dead,
     ];

@@ -31,6 +31,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, UInt32Type};
 use foretell_kernels::dense::DenseNetwork;
 use foretell_kernels::linear::LinearModel;
+use foretell_kernels::neighbours::Neighbours;
 use foretell_kernels::points::Points;
 use foretell_kernels::support::{SupportPairs, SupportSum};
 use foretell_kernels::trees::{LinearLeaves, TreeEnsemble};
@@ -104,6 +105,8 @@ pub(crate) enum Op {
     LinearTrees(Arc<LinearLeaves<f64>>),
     /// k→m (`f32`): the distance from each of some constant points.
     Distances(Arc<Points>),
+    /// k→2·n: the distances of the nearest of some constant points (`f32`), and then their positions (`Int64`).
+    Neighbours(Arc<Neighbours>),
     /// k→1 (`f32`): a sum over kernels with support vectors.
     SupportSum(Arc<SupportSum>),
     /// k→p+1 (`f32`, the last `Int64`): the scores of all pairs of classes, and the position of the class they vote for.
@@ -280,6 +283,7 @@ impl Op {
             Self::Trees(_) | Self::Trees64(_) => "Trees",
             Self::LinearTrees(_) => "LinearTrees",
             Self::Distances(_) => "Distances",
+            Self::Neighbours(_) => "Neighbours",
             Self::SupportSum(_) | Self::SupportPairs(_) => "SupportVectors",
             Self::PairwiseCoupling(_) => "PairwiseCoupling",
             Self::Label(_) => "Label",
@@ -325,6 +329,7 @@ impl Op {
             Self::Trees64(ensemble) => trees::run_double(ensemble, inputs, rows),
             Self::LinearTrees(trees) => trees::run_linear(trees, inputs, rows),
             Self::Distances(points) => points::distances(points, inputs, rows),
+            Self::Neighbours(neighbours) => points::nearest(neighbours, inputs, rows),
             Self::SupportSum(machine) => support::sum(machine, inputs, rows),
             Self::SupportPairs(machine) => support::pairs(machine, inputs, rows),
             Self::PairwiseCoupling(coupling) => coupling.run(inputs, rows),
@@ -357,6 +362,7 @@ impl Op {
             Self::Trees64(ensemble) => Some(ensemble.kernel().to_string()),
             Self::LinearTrees(trees) => Some(trees.trees().kernel().to_string()),
             Self::Distances(points) => Some(points.kernel().to_string()),
+            Self::Neighbours(neighbours) => Some(neighbours.kernel().to_string()),
             Self::SupportSum(machine) => Some(machine.kernel().to_string()),
             Self::SupportPairs(machine) => Some(machine.kernel().to_string()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => Some(one_hot.choice()),
@@ -378,6 +384,7 @@ impl Op {
             Self::Trees64(ensemble) => ensemble.bytes(),
             Self::LinearTrees(trees) => trees.bytes(),
             Self::Distances(points) => points.bytes(),
+            Self::Neighbours(neighbours) => neighbours.points().bytes(),
             Self::SupportSum(machine) => machine.bytes(),
             Self::SupportPairs(machine) => machine.bytes(),
             _ => 0,

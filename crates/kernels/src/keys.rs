@@ -240,21 +240,17 @@ impl TextTable {
 
     /// The positions of the texts behind Arrow's views of them; [`NOT_FOUND`] also for a view that points nowhere.
     pub fn find_views<B: Deref<Target = [u8]>>(&self, views: &[u128], buffers: &[B], positions: &mut Vec<u32>) {
-        let rest = match views.len() {
-            Memo::BLOCK_ROWS.. => self.find_with_memo(views, buffers, positions),
-            _ => views,
-        };
-        positions.extend(rest.iter().map(|&view| self.find_view(view, buffers)));
+        if views.len() < Memo::BLOCK_ROWS {
+            return positions.extend(views.iter().map(|&view| self.find_view(view, buffers)));
+        }
+        let buffers: Vec<&[u8]> = buffers.iter().map(Deref::deref).collect();
+        let rest = self.find_with_memo(views, &buffers, positions);
+        positions.extend(rest.iter().map(|&view| self.find_view(view, &buffers)));
     }
 
     /// Finds views with a memo for as long as it helps, and returns the others.
     #[inline(never)]
-    fn find_with_memo<'v, B: Deref<Target = [u8]>>(
-        &self,
-        mut views: &'v [u128],
-        buffers: &[B],
-        positions: &mut Vec<u32>,
-    ) -> &'v [u128] {
+    fn find_with_memo<'v>(&self, mut views: &'v [u128], buffers: &[&[u8]], positions: &mut Vec<u32>) -> &'v [u128] {
         let mut memo = Memo::new(self.words.seeds);
         let mut helps = true;
         while let Some((block, rest)) = views.split_at_checked(Memo::BLOCK_ROWS)

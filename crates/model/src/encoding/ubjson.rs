@@ -212,7 +212,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de, '_> {
             b'S' => visitor.visit_borrowed_str(parser.text()?),
             b'[' => {
                 let (item, rest) = parser.array_header()?;
-                visitor.visit_seq(Elements { parser, item, rest, index: 0 })
+                visitor.visit_seq(Elements { parser, item, rest, index: 0, is_over: false })
             }
             b'{' => {
                 parser.budget.enter()?;
@@ -256,13 +256,16 @@ struct Elements<'p, 'de, 'l> {
     /// How many follow, if the array says so.
     rest: Option<usize>,
     index: usize,
+    /// The end was seen. A visitor that has defaults for what is missing asks on.
+    is_over: bool,
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_, 'de, '_> {
     type Error = Failure;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
-        if !self.parser.has_more(&mut self.rest, b']')? {
+        self.is_over = self.is_over || !self.parser.has_more(&mut self.rest, b']')?;
+        if self.is_over {
             return Ok(None);
         }
         let index = self.index;
@@ -348,6 +351,19 @@ mod tests {
         assert_eq!(read::<Vec<i64>>(b"[$I#U\x02\0\x01\xff\xff").expect("numbers"), [1, -1]);
         assert_eq!(read::<f64>(b"D\x3f\xf8\0\0\0\0\0\0").expect("a number"), 1.5);
         assert_eq!(read::<Vec<Option<bool>>>(b"[#U\x03TFZ").expect("flags"), [Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn an_array_ends_once_however_often_it_is_asked() {
+        #[derive(Debug, Default, Deserialize, PartialEq)]
+        #[serde(default)]
+        struct Pair {
+            first: u8,
+            second: u8,
+        }
+        let pair = |first, second| Pair { first, second };
+        assert_eq!(read::<Vec<Pair>>(b"[[][#U\0[U\x07]]").expect("pairs"), [pair(0, 0), pair(0, 0), pair(7, 0)]);
+        assert_eq!(read::<Pair>(b"[$i#U\x01\x05").expect("a pair"), pair(5, 0));
     }
 
     #[test]

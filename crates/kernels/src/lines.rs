@@ -82,7 +82,8 @@ pub struct Program {
     steps: Vec<Step>,
     /// What each step gives, and the register where it lies.
     results: Vec<(Extent, usize)>,
-    registers: usize,
+    /// What each register has room for.
+    registers: Vec<Extent>,
     /// The steps whose results are given.
     outputs: Vec<usize>,
 }
@@ -120,7 +121,7 @@ impl Program {
             return Err(LinesError::NoStep { output });
         }
         outputs.iter().for_each(|&output| last_read[output] = usize::MAX);
-        let (places, registers) = places(&last_read);
+        let (places, registers) = places(&steps, &extents, &last_read);
         let results = extents.into_iter().zip(places).collect();
         Ok(Self { form: Form::best(), inputs: inputs.to_vec(), steps, results, registers, outputs: outputs.to_vec() })
     }
@@ -138,7 +139,8 @@ impl Program {
 
     /// Numbers that a run over lines of this width keeps besides its inputs and outputs.
     pub fn numbers(&self, lines: usize, width: usize) -> usize {
-        self.registers.saturating_mul(lines_at_once(lines, width).saturating_mul(width))
+        let of_line: usize = self.registers.iter().map(|extent| extent.numbers(width)).fold(0, usize::saturating_add);
+        of_line.saturating_mul(lines_at_once(lines, width))
     }
 
     /// Runs the program over lines of this width.
@@ -152,7 +154,8 @@ impl Program {
             return;
         }
         let at_once = lines_at_once(lines, width);
-        let mut registers = vec![vec![0.0; at_once * width]; self.registers];
+        let mut registers: Vec<Vec<f32>> =
+            self.registers.iter().map(|extent| vec![0.0; at_once * extent.numbers(width)]).collect();
         for first in (0..lines).step_by(at_once) {
             let count = at_once.min(lines - first);
             for (step, &(extent, register)) in self.steps.iter().zip(&self.results) {
@@ -180,18 +183,27 @@ fn lines_at_once(lines: usize, width: usize) -> usize {
     (BLOCK_NUMBERS / width.max(1)).clamp(1, lines.max(1))
 }
 
-/// The register of each result, given the step that reads it last, and how many there are. No result has one of its sources'.
-fn places(last_read: &[usize]) -> (Vec<usize>, usize) {
-    let (mut places, mut free, mut count) = (Vec::with_capacity(last_read.len()), Vec::new(), 0);
-    for at in 0..last_read.len() {
-        let place = free.pop().unwrap_or_else(|| {
-            count += 1;
-            count - 1
-        });
-        places.push(place);
-        free.extend((0..=at).filter(|&before| last_read[before] == at).map(|before| places[before]));
+/// The register of each result, given the step that reads it last, and what each register has room for. No result has one of its
+/// sources'.
+fn places(steps: &[Step], extents: &[Extent], last_read: &[usize]) -> (Vec<usize>, Vec<Extent>) {
+    let (mut places, mut registers, mut free) = (Vec::with_capacity(steps.len()), Vec::new(), Vec::new());
+    for (at, (step, &extent)) in steps.iter().zip(extents).enumerate() {
+        let fitting = free.iter().rposition(|&register| registers[register] == extent);
+        places.push(fitting.map_or_else(
+            || {
+                registers.push(extent);
+                registers.len() - 1
+            },
+            |fitting| free.remove(fitting),
+        ));
+        let sources = step.sources().filter_map(|value| if let Value::Step(step) = value { Some(step) } else { None });
+        for done in sources.chain([at]).filter(|&done| last_read[done] == at) {
+            if !free.contains(&places[done]) {
+                free.push(places[done]);
+            }
+        }
     }
-    (places, count)
+    (places, registers)
 }
 
 /// Why a program cannot be built.

@@ -104,6 +104,10 @@ impl Product {
         assert_eq!(left.len(), rows * depth, "elements of the left matrix");
         assert_eq!(right.len(), depth * columns, "elements of the right matrix");
         assert_eq!(result.len(), rows * columns, "elements of the result");
+        // Without one extent there is nothing to add, however large the others are.
+        if [rows, depth, columns].contains(&0) {
+            return;
+        }
         for rows in blocks(rows, BLOCK_ROWS) {
             for depth in blocks(depth, BLOCK_DEPTH) {
                 self.add_block(rows.clone(), depth, left, right, result);

@@ -25,6 +25,9 @@ use crate::shape;
 use crate::tensor::Tensor;
 use crate::value::Value;
 
+/// Steps that go together at most: what it takes to plan them grows with the square of their number.
+const STEPS_MAX: usize = 256;
+
 /// What an operator does with lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum LineOperator {
@@ -145,7 +148,7 @@ impl Lines {
     /// As many steps as go together from this one on; none if it does not work on lines.
     pub(crate) fn of(frame: &Frame, body: &Body, at: usize) -> Self {
         let mut lines = Self::default();
-        for step in &body.steps[at..] {
+        for step in body.steps[at..].iter().take(STEPS_MAX) {
             if step.lines.and_then(|operator| lines.take(frame, step, operator)).is_none() {
                 break;
             }
@@ -186,10 +189,13 @@ impl Lines {
             }
             LineOperator::Fold(fold) => {
                 let mut shape = self.enter(first.shape())?;
-                if !folds_lines(frame, step, shape.len()) {
+                let are_axes_known = step.inputs.iter().skip(1).flatten().all(|slot| !self.known.contains_key(slot));
+                if !are_axes_known || !folds_lines(frame, step, shape.len()) {
                     return None;
                 }
                 let of = self.line(first)?;
+                // All numbers are read, whatever is left of them.
+                self.charge(&shape);
                 *shape.last_mut()? = 1;
                 self.push(LineStep::Fold(fold, of), Extent::Number, shape)
             }
@@ -245,8 +251,13 @@ impl Lines {
 
     fn push(&mut self, step: LineStep, extent: Extent, shape: Vec<usize>) -> Known {
         self.program.push(step);
-        self.work = self.work.saturating_add(shape::span(&shape).map_or(u64::MAX, |span| span as u64));
+        self.charge(&shape);
         Known { source: Source::Step(self.program.len() - 1), extent, shape }
+    }
+
+    /// Notes the work on a value of this shape.
+    fn charge(&mut self, shape: &[usize]) {
+        self.work = self.work.saturating_add(shape::span(shape).map_or(u64::MAX, |span| span as u64));
     }
 
     /// Checks that a value of this shape has the lines of the steps before, or one number for each.
@@ -308,8 +319,8 @@ impl Lines {
         let program = program.map_err(|error| Fault::invalid(error.to_string()))?;
         let volumes = results.iter().map(|known| shape::volume(&known.shape)).collect::<Outcome<Vec<usize>>>()?;
         let own = volumes.iter().fold(program.numbers(lines, space.width), |all, volume| all.saturating_add(*volume));
-        meter.room(own, size_of::<f32>())?;
-        meter.room(lines.saturating_mul(inputs.len()), size_of::<usize>())?;
+        let starts = lines.saturating_mul(inputs.len()).saturating_mul(size_of::<usize>());
+        meter.room(own.saturating_mul(size_of::<f32>()).saturating_add(starts), 1)?;
         let mut numbers: Vec<Vec<f32>> = volumes.into_iter().map(|volume| vec![0.0; volume]).collect();
         let starts: Vec<LineStarts> =
             inputs.iter().map(|(tensor, _)| LineStarts::new(tensor.shape(), &space)).collect();

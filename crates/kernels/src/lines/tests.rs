@@ -199,3 +199,13 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(number, "step 0 works along a line, its input is one number for each");
     assert_eq!(program(vec![], &[0]), "the result of step 0 is asked for, which is not there");
 }
+
+#[test]
+fn numbers_that_stay_take_no_room_for_lines() {
+    // A number for each line, and functions of it that are all given.
+    let mut steps = vec![Step::Fold(Fold::Sum, Value::Input(0))];
+    steps.extend((0..99).map(|at| Step::Function(Function::Negative, Value::Step(at))));
+    let outputs: Vec<usize> = (0..100).collect();
+    let program = Program::try_new(&[Extent::Line], steps, &outputs).expect("a program");
+    assert!(program.numbers(1, 100_000) <= 100);
+}

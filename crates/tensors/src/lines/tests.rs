@@ -166,3 +166,25 @@ fn what_does_not_fit_is_told_by_the_operator_and_room_is_asked_for() {
     assert!(fails(inputs(2), Budget { bytes: 4096, ..BUDGET }).contains("of 4096 allowed"));
     assert!(fails(inputs(2), Budget { work: 4096, ..BUDGET }).contains("more than the 4096 elementary operations"));
 }
+
+#[test]
+fn a_sum_counts_all_numbers_that_it_reads() {
+    let program = Program::new(graph(&["x"], &[("y", "ReduceMean", "x")], &["y"])).expect("a graph");
+    let run = |work| program.run(vec![numbers(&[1, 4096], 0.0).into()], Budget { work, ..BUDGET });
+    assert!(run(4095).is_err());
+    assert!(run(1 << 14).is_ok());
+}
+
+#[test]
+fn steps_beyond_those_that_go_together_have_the_same_answer() {
+    let names: Vec<String> = (0..600).map(|at| format!("s{at}")).collect();
+    let nodes: Vec<(&str, &str, String)> = (0..names.len())
+        .map(|at| (names[at].as_str(), "Add", format!("{} one", if at == 0 { "x" } else { &names[at - 1] })))
+        .collect();
+    let nodes: Vec<(&str, &str, &str)> =
+        nodes.iter().map(|(name, operator, inputs)| (*name, *operator, inputs.as_str())).collect();
+    let answers = run(graph(&["x"], &nodes, &["s599"]), &[numbers(&[2, 3], 1.0)]);
+    let expected: Vec<f32> =
+        singles(&numbers(&[2, 3], 1.0)).iter().map(|&x| (0..600).fold(x, |sum, _| sum + 1.0)).collect();
+    assert_eq!(singles(&answers[0]), expected);
+}

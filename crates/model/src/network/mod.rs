@@ -42,7 +42,8 @@ pub(crate) use probe::{Subject, probe};
 /// Rows of the same lengths that are computed at once.
 const BATCH_ROWS_MAX: usize = 32;
 
-/// Places along open lengths, such as tokens, that are computed at once: what one operator gives the next stays in the cache.
+/// Places along open lengths and of integers, such as tokens, that are computed at once: what one operator gives the next stays
+/// in the cache.
 const BATCH_PLACES_MAX: usize = 256;
 
 /// How far tract may be from the evaluator.
@@ -190,8 +191,10 @@ impl Network {
     /// How many rows are computed at once that have the lengths of this one.
     fn rows_at_once(&self, inputs: &[Rows], row: usize) -> usize {
         let places = |(input, rows): (&Input, &Rows)| -> usize {
+            let are_tokens = matches!(input.element, ElementType::I32 | ElementType::I64);
             let extents = input.shape.iter().zip(rows.extents(row));
-            extents.filter(|(length, _)| matches!(length, Length::Open(_))).map(|(_, extent)| *extent).product()
+            let counted = extents.filter(|(length, _)| are_tokens || matches!(length, Length::Open(_)));
+            counted.fold(1, |places, (_, &extent)| places.saturating_mul(extent))
         };
         match self.batch {
             Batch::One => 1,

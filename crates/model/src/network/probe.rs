@@ -13,6 +13,8 @@ use crate::error::{Error, Result, is_over_limit};
 
 /// Rows that are computed together to see whether they change each other.
 const ROWS: usize = 4;
+/// Sizes of the numbers in rows that are computed together. What holds for small ones need not hold beyond a bound.
+const SIZES: [u32; 2] = [1, 1000];
 /// Lengths that are tried, the first symbol's; each further symbol's is longer by the step. Convolutions want long ones, and
 /// some graphs want all lengths to be alike.
 const LENGTHS: [(usize, usize); 10] =
@@ -153,12 +155,17 @@ impl Subject<'_> {
 
     /// Runs made-up rows, one for each seed.
     fn run(&self, lengths: &[usize], seeds: &[usize]) -> Result<Run, Failure> {
+        self.run_of_size(SIZES[0], lengths, seeds)
+    }
+
+    /// As [`Self::run`], with numbers up to this size.
+    fn run_of_size(&self, size: u32, lengths: &[usize], seeds: &[usize]) -> Result<Run, Failure> {
         let bytes = self.inputs.iter().map(|input| bytes_of(input, lengths)).fold(0, usize::saturating_add);
         let bytes = bytes.saturating_mul(seeds.len());
         if bytes > INPUT_BYTES_MAX {
             return Err(Failure::Inputs(bytes));
         }
-        let inputs = self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, lengths, seeds));
+        let inputs = self.inputs.iter().enumerate().map(|(at, input)| made_up(input, at, size, lengths, seeds));
         let inputs = inputs.collect::<Result<Vec<Tensor>, Failure>>()?;
         let (outputs, _) = self.evaluator.measure(inputs.clone(), self.budget())?;
         let outputs: Option<Vec<Tensor>> = outputs.iter().map(|output| output.tensor().cloned()).collect();
@@ -204,30 +211,36 @@ impl Subject<'_> {
     }
 
     /// The rows of each output, which lie along its first dimension; `None` if the graph fails, or has no such rows.
-    fn rows_of_run(&self, lengths: &[usize], seeds: &[usize]) -> Option<Vec<RowsAlong>> {
-        let (_, outputs) = self.run(lengths, seeds).ok()?;
+    fn rows_of_run(&self, size: u32, lengths: &[usize], seeds: &[usize]) -> Option<Vec<RowsAlong>> {
+        let (_, outputs) = self.run_of_size(size, lengths, seeds).ok()?;
         outputs.iter().map(|output| RowsAlong::new(output, 0)).collect()
     }
 
-    /// Whether rows computed together have the answers, to the bit, that each has alone.
+    /// Whether rows computed together have the answers, to the bit, that each has alone. Numbers that the graph cannot take, such
+    /// as positions beyond a table, teach nothing.
     fn are_independent(&self, lengths: &[usize], rows: usize) -> bool {
-        let Some(together) = self.rows_of_run(lengths, &seeds(rows)) else { return false };
-        let is_alike = |row: usize| {
+        let is_alike = |size: u32, together: &[RowsAlong], row: usize| {
             let same = |(together, alone): (&RowsAlong, &RowsAlong)| {
                 alone.get(0).is_some_and(|alone| together.get(row) == Some(alone))
             };
-            let alone = self.rows_of_run(lengths, &[row]);
+            let alone = self.rows_of_run(size, lengths, &[row]);
             alone.is_some_and(|alone| together.iter().zip(&alone).all(same))
         };
-        self.inputs.iter().all(|input| input.batch == 0)
-            && together.iter().all(|of_output| of_output.len() == rows)
-            && (0..rows).all(is_alike)
+        let are_independent = |&size: &u32| match self.rows_of_run(size, lengths, &seeds(rows)) {
+            Some(together) => {
+                together.iter().all(|of_output| of_output.len() == rows)
+                    && (0..rows).all(|row| is_alike(size, &together, row))
+            }
+            None => size != SIZES[0],
+        };
+        self.inputs.iter().all(|input| input.batch == 0) && SIZES.iter().all(are_independent)
     }
 
     /// Whether rows in reverse order, and one row over and over, have the answers that they have in their order.
     fn keep_their_places(&self, lengths: &[usize], rows: usize) -> bool {
         let orders = [seeds(rows), (0..rows).rev().collect(), vec![0; rows]];
-        let [Some(forwards), Some(backwards), Some(repeated)] = orders.map(|order| self.rows_of_run(lengths, &order))
+        let [Some(forwards), Some(backwards), Some(repeated)] =
+            orders.map(|order| self.rows_of_run(SIZES[0], lengths, &order))
         else {
             return false;
         };
@@ -287,9 +300,9 @@ fn bytes_of(input: &Input, lengths: &[usize]) -> usize {
     extents(input, lengths).into_iter().fold(element, usize::saturating_mul)
 }
 
-/// A tensor of made-up rows. Integers are 0 and 1, which every table has a place for. Those of the first row begin with 1: a
-/// mask that hides everything teaches nothing, and neither do rows that are all alike.
-fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Result<Tensor, Failure> {
+/// A tensor of made-up rows with numbers up to a size. Of size 1, integers are 0 and 1, which every table has a place for. Those
+/// of the first row begin with 1: a mask that hides everything teaches nothing, and neither do rows that are all alike.
+fn made_up(input: &Input, at: usize, size: u32, lengths: &[usize], seeds: &[usize]) -> Result<Tensor, Failure> {
     let mut shape = extents(input, lengths);
     let width: usize = shape.iter().product();
     shape.insert(input.batch, seeds.len());
@@ -305,35 +318,39 @@ fn made_up(input: &Input, at: usize, lengths: &[usize], seeds: &[usize]) -> Resu
         let (seed, element) = place(position);
         ((seed, element), mixed((seed as u64) << 40 | (at as u64) << 32 | element as u64))
     });
-    Ok(Tensor::try_new(shape, elements(input.element, bits)).map_err(|fault| inputs_of(input, &fault))?)
+    Ok(Tensor::try_new(shape, elements(input.element, size, bits)).map_err(|fault| inputs_of(input, &fault))?)
 }
 
 fn inputs_of(input: &Input, fault: &Fault) -> foretell_tensors::Error {
     foretell_tensors::Error::Inputs(format!("input `{}`: {fault}", input.name))
 }
 
-/// Elements from random bits, and where they stand: in the row of which seed, and at which place there.
-fn elements(element: ElementType, bits: impl Iterator<Item = ((usize, usize), u64)>) -> Data {
-    let unit = |bits: u64| (bits >> 40) as f32 / (1 << 23) as f32 - 1.0;
+/// Elements up to a size from random bits, and where they stand: in the row of which seed, and at which place there.
+fn elements(element: ElementType, size: u32, bits: impl Iterator<Item = ((usize, usize), u64)>) -> Data {
+    let number = |bits: u64| ((bits >> 40) as f32 / (1 << 23) as f32 - 1.0) * size as f32;
     // Of all bits the one of which the first rows of an input, turned or backwards, are not what they are in their order.
-    let bit = |(place, bits): ((usize, usize), u64)| if place == (0, 0) { 1_u8 } else { (bits >> 28) as u8 & 1 };
+    let whole = |(place, bits): ((usize, usize), u64)| match size {
+        1 if place == (0, 0) => 1,
+        1 => (bits >> 28) as u32 & 1,
+        _ => (bits >> 28) as u32 % size,
+    };
     match element {
-        ElementType::F32 => Data::F32(bits.map(|(_, bits)| unit(bits)).collect()),
-        ElementType::F64 => Data::F64(bits.map(|(_, bits)| f64::from(unit(bits))).collect()),
-        ElementType::F16 => Data::F16(bits.map(|(_, bits)| half::f16::from_f32(unit(bits))).collect()),
-        ElementType::Bf16 => Data::Bf16(bits.map(|(_, bits)| half::bf16::from_f32(unit(bits))).collect()),
-        ElementType::Bool => Data::Bool(bits.map(|place| bit(place) == 1).collect()),
-        ElementType::I8 => Data::I8(bits.map(|place| bit(place) as i8).collect()),
-        ElementType::I16 => Data::I16(bits.map(|place| i16::from(bit(place))).collect()),
-        ElementType::I32 => Data::I32(bits.map(|place| i32::from(bit(place))).collect()),
-        ElementType::I64 => Data::I64(bits.map(|place| i64::from(bit(place))).collect()),
-        ElementType::U8 => Data::U8(bits.map(bit).collect()),
-        ElementType::U16 => Data::U16(bits.map(|place| u16::from(bit(place))).collect()),
-        ElementType::U32 => Data::U32(bits.map(|place| u32::from(bit(place))).collect()),
-        ElementType::U64 => Data::U64(bits.map(|place| u64::from(bit(place))).collect()),
+        ElementType::F32 => Data::F32(bits.map(|(_, bits)| number(bits)).collect()),
+        ElementType::F64 => Data::F64(bits.map(|(_, bits)| f64::from(number(bits))).collect()),
+        ElementType::F16 => Data::F16(bits.map(|(_, bits)| half::f16::from_f32(number(bits))).collect()),
+        ElementType::Bf16 => Data::Bf16(bits.map(|(_, bits)| half::bf16::from_f32(number(bits))).collect()),
+        ElementType::Bool => Data::Bool(bits.map(|place| whole(place) & 1 == 1).collect()),
+        ElementType::I8 => Data::I8(bits.map(|place| whole(place) as i8).collect()),
+        ElementType::I16 => Data::I16(bits.map(|place| whole(place) as i16).collect()),
+        ElementType::I32 => Data::I32(bits.map(|place| whole(place) as i32).collect()),
+        ElementType::I64 => Data::I64(bits.map(|place| i64::from(whole(place))).collect()),
+        ElementType::U8 => Data::U8(bits.map(|place| whole(place) as u8).collect()),
+        ElementType::U16 => Data::U16(bits.map(|place| whole(place) as u16).collect()),
+        ElementType::U32 => Data::U32(bits.map(whole).collect()),
+        ElementType::U64 => Data::U64(bits.map(|place| u64::from(whole(place))).collect()),
         ElementType::Text => {
-            Data::Text(bits.map(|place| if bit(place) == 1 { "a" } else { "b" }.to_string()).collect())
+            Data::Text(bits.map(|place| if whole(place) & 1 == 1 { "a" } else { "b" }.to_string()).collect())
         }
-        ElementType::Narrow(kind) => Data::Narrow(kind, bits.map(bit).collect()),
+        ElementType::Narrow(kind) => Data::Narrow(kind, bits.map(|place| whole(place) as u8).collect()),
     }
 }

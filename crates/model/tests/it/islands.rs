@@ -158,3 +158,18 @@ fn elements_of_a_row_that_become_rows_are_its_own_where_there_is_one_row_only() 
     let shares = elements(answers[0].as_struct().column(0));
     assert_eq!(shares.as_primitive::<Float32Type>().values(), &[0.5; 4]);
 }
+
+#[test]
+fn rows_that_change_each_other_beyond_a_bound_are_refused() {
+    let nodes = vec![
+        node("Abs", &["x"], "sizes", vec![]),
+        node("ReduceMax", &["sizes"], "largest", vec![]),
+        node("Max", &["largest", "one"], "bounded", vec![]),
+        node("Div", &["x", "bounded"], "y", vec![]),
+    ];
+    let mut file = model(1, nodes, vec![float_tensor("one", &[1, 1], &[1.0])]);
+    // A list of any length, so that the graph is a network.
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, None])];
+    let error = Model::from_bytes(&encode(&file), &LoadOptions::default()).expect_err("the largest is of all rows");
+    assert!(error.to_string().contains("mixes rows"), "{error}");
+}

@@ -51,7 +51,9 @@ async fn with_models(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let is_for_people = matches!(explain.explain_format, ExplainFormat::Indent | ExplainFormat::Tree);
     let models = called_models(&explain.plan)?;
-    if models.is_empty() || !is_for_people {
+    // A host's own planner may explain in another form.
+    let is_usual = planned.schema().fields() == LogicalPlan::explain_schema().fields();
+    if models.is_empty() || !is_for_people || !is_usual {
         return Ok(planned);
     }
     let kinds: StringArray = models.iter().map(|called| Some(format!("model {}", called.name))).collect();

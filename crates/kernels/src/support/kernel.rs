@@ -72,7 +72,10 @@ impl Loops for Apply<'_> {
 
 #[inline(always)]
 fn map(values: &mut [f32], kernel: impl Fn(f32) -> f32) {
-    values.iter_mut().for_each(|value| *value = kernel(*value));
+    // A closure within another would be compiled by itself, without the instructions of the caller.
+    for value in values {
+        *value = kernel(*value);
+    }
 }
 
 fn is_whole(degree: f32) -> bool {

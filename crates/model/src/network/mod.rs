@@ -11,8 +11,8 @@
 //! from the operators in the file, not from a measurement while it is loaded, so that it is the same everywhere.
 //!
 //! Measured on one core of an AMD EPYC (Zen 4) with a MiniLM of 6 layers and 32 tokens a row, in rows per second of processor
-//! time: 125 with 8 rows at once, 122 with 4, 121 with 16 and 119 with 32, whose numbers leave the second-level cache. ONNX
-//! Runtime 1.32 is at 137 with the 8 at which it is best; tract is at half of that, with any number of rows.
+//! time: 125 with 8 rows at once, 122 with 4, 121 with 16 and 119 with 32, whose numbers leave the second-level cache. By the
+//! clock, through SQL: 127 with 8 rows a batch, beside 142 of ONNX Runtime 1.32 and 115 of tract; 130, 141 and 94 with 64.
 //!
 //! [`rows`] takes the rows out of columns and puts their answers into new ones, [`probe`] finds out how a network behaves
 //! before it is used, [`room`] how long its lists may be for tract; what computes is in `engine/`. Nothing here knows files;

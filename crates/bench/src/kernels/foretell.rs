@@ -113,7 +113,8 @@ impl SqlEngine {
         let mut count = self.threads;
         loop {
             self.make_table(batch, count)?;
-            let taken = self.measure()?.seconds;
+            // The faster of two: a pause of the machine would look like a table that is long enough.
+            let taken = self.measure()?.seconds.min(self.measure()?.seconds);
             if taken >= seconds {
                 break;
             }

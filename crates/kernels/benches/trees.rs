@@ -5,6 +5,8 @@
 
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::ops::Range;
+use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::real::Real;
@@ -104,11 +106,13 @@ fn trees(criterion: &mut Criterion) {
         let wide: Vec<Vec<f64>> = columns.iter().map(|column| column.iter().map(|&x| f64::from(x)).collect()).collect();
         let wide_parts = widened(&parts);
         let (single, double) = (ensemble(parts), ensemble(wide_parts));
+        calibrate(&single, &columns);
+        calibrate(&double, &wide);
         for rows in [1, 64, 8192] {
             group.throughput(Throughput::Elements(rows as u64));
             let id = |precision| BenchmarkId::new(precision, format!("{rows} rows"));
-            group.bench_function(id("f32"), |bencher| bencher.iter(|| evaluate(&single, &columns, rows)));
-            group.bench_function(id("f64"), |bencher| bencher.iter(|| evaluate(&double, &wide, rows)));
+            group.bench_function(id("f32"), |bencher| bencher.iter(|| evaluate(&single, &columns, 0..rows)));
+            group.bench_function(id("f64"), |bencher| bencher.iter(|| evaluate(&double, &wide, 0..rows)));
         }
     }
 }
@@ -119,9 +123,24 @@ fn ensemble<T: Real>(parts: TreeParts<T>) -> TreeEnsemble<T> {
     ensemble
 }
 
-fn evaluate<T: Real>(ensemble: &TreeEnsemble<T>, columns: &[Vec<T>], rows: usize) {
-    let columns: Vec<&[T]> = columns.iter().map(|column| &column[..rows]).collect();
-    let mut outputs = vec![vec![T::ZERO; rows]; ensemble.outputs()];
+/// Tells how many rows one by one cost what a block costs: what the constants in `trees/engine.rs` are to foresee.
+fn calibrate<T: Real>(ensemble: &TreeEnsemble<T>, columns: &[Vec<T>]) {
+    const BLOCK: usize = 64;
+    let seconds = |rows: usize| {
+        let pass = || {
+            let start = Instant::now();
+            (0..BLOCK).for_each(|at| evaluate(ensemble, columns, at * BLOCK..at * BLOCK + rows));
+            start.elapsed().as_secs_f64() / BLOCK as f64
+        };
+        (0..9).map(|_| pass()).fold(f64::INFINITY, f64::min)
+    };
+    let (row, block) = (seconds(1), seconds(BLOCK));
+    eprintln!("{:.2} us a row, {:.2} us a block: {:.1} rows", row * 1e6, block * 1e6, block / row);
+}
+
+fn evaluate<T: Real>(ensemble: &TreeEnsemble<T>, columns: &[Vec<T>], rows: Range<usize>) {
+    let columns: Vec<&[T]> = columns.iter().map(|column| &column[rows.clone()]).collect();
+    let mut outputs = vec![vec![T::ZERO; rows.len()]; ensemble.outputs()];
     ensemble.evaluate(black_box(&columns), &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
     black_box(outputs);
 }

@@ -53,7 +53,7 @@ impl<T: Real> Engine<T> {
         let weights = Weights::of(parts, &leaf_nodes, &plan.program, instructions);
         let leaf_nodes = leaf_nodes.concat();
         let mut engine = Self { instructions, plan, steps, weights, leaf_nodes, block_rows_min: 1 };
-        engine.block_rows_min = engine.break_even(trees.iter().map(|tree| tree.nodes.len()));
+        engine.block_rows_min = engine.break_even(parts.outputs == 1);
         Some(engine)
     }
 
@@ -62,12 +62,16 @@ impl<T: Real> Engine<T> {
         self.plan.program.bytes() + self.steps.bytes() + self.weights.bytes() + size_of_val(&self.leaf_nodes[..])
     }
 
-    /// The number of rows from which on a block costs less than rows one by one. Costs are measured, in tenths of a nanosecond.
-    fn break_even(&self, nodes_of_trees: impl Iterator<Item = usize>) -> usize {
-        const STEP_COST: usize = 30;
+    /// The number of rows from which on a block costs less than rows one by one. Costs are in tenths of a nanosecond, as
+    /// `benches/trees.rs` measures them.
+    fn break_even(&self, has_one_output: bool) -> usize {
         const CODE_COST: usize = 6;
         // With few rows there is nothing to do while a divided tree waits for the answer to its last question.
-        const WAITING: usize = 4;
+        const WAITING: usize = 3;
+        // Of adding the weights of a tree.
+        const WEIGHTS_COST: usize = 150;
+        // Of a row that goes on below the questions.
+        const GOING_ON_COST: usize = 300;
         let program = &self.plan.program;
         let weighed = |tree: &PlannedTree| match tree.form {
             Form::Divided => WAITING * tree.questions.len(),
@@ -75,9 +79,23 @@ impl<T: Real> Engine<T> {
         };
         let questions: usize = program.trees.iter().map(|tree| weighed(tree) + tree.sets.len()).sum();
         let codes: usize = self.plan.groups.iter().map(|group| group.columns.len() * REGISTER_ROWS).sum();
-        let block = questions * self.instructions.question_cost() + codes * CODE_COST;
-        let row: usize = nodes_of_trees.map(|nodes| (nodes.ilog2() as usize + 1) * STEP_COST).sum();
-        (block / row.max(1)).clamp(1, REGISTER_ROWS)
+        let going_on = program.trees.iter().filter(|tree| tree.goes_on).count() * REGISTER_ROWS;
+        let block = questions * self.instructions.question_cost()
+            + codes * CODE_COST
+            + program.trees.len() * WEIGHTS_COST
+            + going_on * GOING_ON_COST;
+        (block / self.row_cost(has_one_output).max(1)).clamp(1, REGISTER_ROWS)
+    }
+
+    /// What a row costs that goes down the trees by itself.
+    fn row_cost(&self, has_one_output: bool) -> usize {
+        const STEP_COST: usize = 15;
+        let weights_cost = match &self.weights {
+            Weights::One { .. } if has_one_output => 0,
+            Weights::One { .. } => 40,
+            Weights::Vectors { .. } | Weights::Listed => 160,
+        };
+        self.steps.roots().iter().map(|root| root.depth as usize * STEP_COST + weights_cost).sum()
     }
 
     /// Puts the weights of all trees together, beginning with `initial`.

@@ -86,7 +86,7 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => 12,
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 | Set::Avx512Vbmi => 6,
+            Set::Avx512 | Set::Avx512Vbmi => 9,
         }
     }
 

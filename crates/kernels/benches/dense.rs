@@ -2,12 +2,16 @@
 //!
 //! Each network is measured with every set of instructions that the processor has, one row at a time and many.
 
+#[path = "../src/samples/sequence.rs"]
+mod sequence;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::dense::{DenseNetwork, Layer, Step};
 use foretell_kernels::forms::Form;
 use foretell_kernels::functions::Function;
+use sequence::numbers;
 
 /// What a network looks like.
 struct Shape {
@@ -62,14 +66,4 @@ fn network(shape: &Shape) -> DenseNetwork {
         Layer::try_new(&weights, &numbers(at as u64, pair[1]), vec![Step::Function(function)]).expect("a layer")
     });
     DenseNetwork::try_new(layers.collect()).expect("a network")
-}
-
-/// Numbers of a fixed sequence between -1 and 1.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
 }

@@ -2,10 +2,14 @@
 //!
 //! The columns are those of a census, in which short and long texts follow each other in any order.
 
+#[path = "../src/samples/views.rs"]
+mod views;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::keys::TextTable;
+use views::view;
 
 /// Categories with the frequent ones first.
 const COLUMNS: [&str; 8] = [
@@ -114,19 +118,6 @@ impl Column {
         }
         Self { table: TextTable::of(&keys), dictionary, views, texts, own_views, starts }
     }
-}
-
-/// Arrow's view of a text that begins at `start` of the only buffer.
-fn view(text: &str, start: usize) -> u128 {
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
-    if text.len() <= 12 {
-        bytes[4..4 + text.len()].copy_from_slice(text.as_bytes());
-    } else {
-        bytes[4..8].copy_from_slice(&text.as_bytes()[..4]);
-        bytes[12..].copy_from_slice(&(start as u32).to_le_bytes());
-    }
-    u128::from_le_bytes(bytes)
 }
 
 struct Random(u64);

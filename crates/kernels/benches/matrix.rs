@@ -2,11 +2,15 @@
 //!
 //! Each product is measured with every set of instructions that the processor has.
 
+#[path = "../src/samples/sequence.rs"]
+mod sequence;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::forms::Form;
 use foretell_kernels::matrix::{Extents, Order, Product};
+use sequence::numbers;
 
 /// Rows, depth and columns.
 const EXTENTS: [[usize; 3]; 8] = [
@@ -40,14 +44,4 @@ fn main() {
         }
     }
     criterion.final_summary();
-}
-
-/// Numbers of a fixed sequence between -1 and 1.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
 }

@@ -2,6 +2,9 @@
 //!
 //! Each machine is measured with every set of instructions that the processor has, one row at a time and many.
 
+#[path = "../src/samples/sequence.rs"]
+mod sequence;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -9,6 +12,7 @@ use foretell_kernels::forms::Form;
 use foretell_kernels::neighbours::{Distance, Neighbours};
 use foretell_kernels::points::{Measure, Points};
 use foretell_kernels::support::{Kernel, SupportPairs, SupportSum, SupportVectors};
+use sequence::numbers;
 
 const FEATURES: usize = 28;
 const ROWS: [usize; 2] = [1, 8192];
@@ -95,14 +99,4 @@ fn measure(criterion: &mut Criterion, name: &str, run_of: impl Fn(Form, &[Vec<f3
 
 fn slices(columns: &[Vec<f32>]) -> Vec<&[f32]> {
     columns.iter().map(Vec::as_slice).collect()
-}
-
-/// Numbers of a fixed sequence between -1 and 1.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
 }

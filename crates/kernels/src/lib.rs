@@ -28,6 +28,8 @@ mod numbers;
 mod panels;
 pub mod points;
 pub mod real;
+#[cfg(test)]
+mod samples;
 pub mod support;
 pub mod trees;
 mod vector;

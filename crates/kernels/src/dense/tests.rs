@@ -3,20 +3,9 @@
 use super::*;
 use crate::functions::Function;
 use crate::linear::LinearModel;
+use crate::samples::sequence::Sequence;
 
-/// Numbers of a fixed sequence between -1 and 1.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as f32 / (1u64 << 30) as f32) - 1.0
-    }
-
-    fn some(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| self.next()).collect()
-    }
-
+impl Sequence {
     fn below(&mut self, count: usize) -> usize {
         (self.next().abs() * count as f32) as usize
     }
@@ -28,7 +17,7 @@ struct Sample {
     network: DenseNetwork,
 }
 
-fn sample(numbers: &mut Numbers, widths: &[usize]) -> Sample {
+fn sample(numbers: &mut Sequence, widths: &[usize]) -> Sample {
     let functions = [
         Function::Relu,
         Function::LeakyRelu(0.1),
@@ -106,7 +95,7 @@ const WIDTHS: [&[usize]; 9] = [
 
 #[test]
 fn every_form_gives_the_bits_of_linear_models() {
-    let mut numbers = Numbers(1);
+    let mut numbers = Sequence(1);
     for widths in WIDTHS {
         let sample = sample(&mut numbers, widths);
         for rows in [0, 1, 2, 5, 16, 47, 48, 49, 70, 200] {
@@ -125,7 +114,7 @@ fn every_form_gives_the_bits_of_linear_models() {
 
 #[test]
 fn a_row_has_the_same_bits_whatever_is_around_it() {
-    let mut numbers = Numbers(2);
+    let mut numbers = Sequence(2);
     let sample = sample(&mut numbers, &[28, 96, 40, 3]);
     let columns: Vec<Vec<f32>> = (0..28).map(|_| numbers.some(131)).collect();
     for form in Form::all() {

@@ -2,16 +2,7 @@
 
 use super::*;
 use crate::functions::Function;
-
-/// Numbers of a fixed sequence between -1 and 1.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
+use crate::samples::sequence::numbers;
 
 /// Three inputs: lines, one line for all, and a number for each line at its own place.
 const INPUTS: [Extent; 3] = [Extent::Line, Extent::Line, Extent::Number];

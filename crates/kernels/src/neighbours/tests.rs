@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::points::Measure;
-use crate::points::tests::{Numbers, slices};
+use crate::points::tests::slices;
+use crate::samples::sequence::Sequence;
 
 const MEASURES: [Measure; 3] = [Measure::SquaredDistance, Measure::ExpandedDistance, Measure::ManhattanDistance];
 const ROWS: [usize; 7] = [0, 1, 3, 16, 48, 50, 131];
@@ -52,7 +53,7 @@ fn coarse(numbers: Vec<f32>) -> Vec<f32> {
 
 #[test]
 fn every_form_gives_the_sorted_distances() {
-    let mut numbers = Numbers(7);
+    let mut numbers = Sequence(7);
     for (features, points, count) in [(1, 1, 1), (2, 9, 9), (3, 130, 5), (28, 200, 1), (5, 300, 70)] {
         let mut values = numbers.some(features * points);
         let mut columns_of = ROWS.map(|rows| numbers.columns(features, rows));

@@ -1,20 +1,9 @@
 //! Measures beside plain loops, whatever the instructions.
 
 use super::*;
+use crate::samples::sequence::Sequence;
 
-/// Numbers of a fixed sequence between -1 and 1.
-pub(crate) struct Numbers(pub(crate) u64);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as f32 / (1u64 << 30) as f32) - 1.0
-    }
-
-    pub(crate) fn some(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| self.next()).collect()
-    }
-
+impl Sequence {
     /// Columns, with a number that is none in the first.
     pub(crate) fn columns(&mut self, features: usize, rows: usize) -> Vec<Vec<f32>> {
         let mut columns: Vec<Vec<f32>> = (0..features).map(|_| self.some(rows)).collect();
@@ -88,7 +77,7 @@ fn same(got: f32, expected: f32) -> bool {
 
 #[test]
 fn every_form_gives_the_bits_of_plain_loops() {
-    let mut numbers = Numbers(1);
+    let mut numbers = Sequence(1);
     for (features, count) in [(1, 1), (3, 9), (8, 64), (13, 70), (28, 131), (600, 5)] {
         let values = numbers.some(features * count);
         for (rows, measure) in ROWS.into_iter().flat_map(|rows| MEASURES.map(|measure| (rows, measure))) {
@@ -112,7 +101,7 @@ fn every_form_gives_the_bits_of_plain_loops() {
 
 #[test]
 fn a_row_has_the_same_bits_whatever_is_around_it() {
-    let mut numbers = Numbers(2);
+    let mut numbers = Sequence(2);
     let values = numbers.some(28 * 75);
     let columns: Vec<Vec<f32>> = (0..28).map(|_| numbers.some(131)).collect();
     for (form, measure) in Form::all().into_iter().flat_map(|form| MEASURES.map(|measure| (form, measure))) {

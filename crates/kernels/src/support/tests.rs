@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::linear::LinearModel;
-use crate::points::tests::{Numbers, slices};
+use crate::points::tests::slices;
+use crate::samples::sequence::Sequence;
 
 const KERNELS: [Kernel; 8] = [
     Kernel::Linear,
@@ -47,7 +48,7 @@ fn same(got: &[f32], expected: &[f32]) -> bool {
 
 #[test]
 fn kernels_are_close_to_those_in_double_precision() {
-    let mut numbers = Numbers(3);
+    let mut numbers = Sequence(3);
     let values = numbers.some(FEATURES * 70);
     let columns: Vec<Vec<f32>> = (0..FEATURES).map(|_| numbers.some(50)).collect();
     for kernel in KERNELS {
@@ -65,7 +66,7 @@ fn kernels_are_close_to_those_in_double_precision() {
 
 #[test]
 fn the_sum_is_that_of_a_linear_model_over_kernels() {
-    let mut numbers = Numbers(4);
+    let mut numbers = Sequence(4);
     for (kernel, count) in KERNELS.into_iter().zip([1, 7, 64, 65, 256, 257, 300, 600]) {
         let vectors = SupportVectors::try_new(&numbers.some(FEATURES * count), FEATURES, kernel).expect("vectors");
         let coefficients = numbers.some(count);
@@ -118,7 +119,7 @@ fn pairwise(
 
 #[test]
 fn pairs_are_summed_in_double_precision_and_vote() {
-    let mut numbers = Numbers(5);
+    let mut numbers = Sequence(5);
     for starts in [vec![0, 1, 2], vec![0, 40, 90], vec![0, 3, 3, 100, 131], vec![0, 70, 72, 90, 95, 140]] {
         let (classes, count) = (starts.len() - 1, starts[starts.len() - 1]);
         let kernel = KERNELS[classes % KERNELS.len()];
@@ -147,7 +148,7 @@ fn pairs_are_summed_in_double_precision_and_vote() {
 
 #[test]
 fn a_row_has_the_same_bits_whatever_is_around_it() {
-    let mut numbers = Numbers(6);
+    let mut numbers = Sequence(6);
     let columns: Vec<Vec<f32>> = (0..FEATURES).map(|_| numbers.some(131)).collect();
     for (kernel, form) in KERNELS.into_iter().flat_map(|kernel| Form::all().into_iter().map(move |form| (kernel, form)))
     {

@@ -1,0 +1,4 @@
+//! What tests and benchmarks compute with. Benchmarks take the files in by their paths.
+
+pub(crate) mod sequence;
+pub(crate) mod views;

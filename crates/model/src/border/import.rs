@@ -67,7 +67,7 @@ pub(crate) fn import(feature: &Feature, spelling: Spelling, array: &ArrayRef) ->
 
 /// Whether the program reads the column as it is, and no value is missing.
 pub(crate) fn takes_as_given(feature: &Feature, spelling: Spelling, array: &dyn Array) -> bool {
-    is_spelt(feature, spelling, array) && array.nulls().is_none() && !has_null_texts(spelling, array)
+    is_spelt(feature, spelling, array) && has_all_values(spelling, array)
 }
 
 /// The column as it is, if the program can read it so. What is NULL stays NULL where its row has no answer anyway.
@@ -76,7 +76,7 @@ fn in_place(feature: &Feature, spelling: Spelling, array: &ArrayRef) -> Option<I
         return None;
     }
     let imported = |answered| Imported { column: Arc::clone(array), answered, refused: Vec::new() };
-    if array.nulls().is_none() && !has_null_texts(spelling, array) {
+    if has_all_values(spelling, array) {
         return Some(imported(None));
     }
     let missing = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
@@ -96,10 +96,10 @@ fn is_spelt(feature: &Feature, spelling: Spelling, array: &dyn Array) -> bool {
     fits && feature.shape.is_empty()
 }
 
-/// Whether a key of a dictionary may stand for a NULL.
-fn has_null_texts(spelling: Spelling, array: &dyn Array) -> bool {
-    let values_may_be_null = || array.as_any_dictionary_opt().is_some_and(|texts| texts.values().is_nullable());
-    spelling == Spelling::AnyText && values_may_be_null()
+/// Whether no value is missing, not even behind a key of a dictionary.
+fn has_all_values(spelling: Spelling, array: &dyn Array) -> bool {
+    let texts_are_there = || array.as_any_dictionary_opt().is_none_or(|texts| !texts.values().is_nullable());
+    array.nulls().is_none() && (spelling != Spelling::AnyText || texts_are_there())
 }
 
 /// Text, or a dictionary of texts.

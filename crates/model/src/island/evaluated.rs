@@ -10,7 +10,7 @@ use foretell_tensors::{Budget, Graph, Tensor, Usage, Value};
 use super::probe::{Kind, Probe};
 use super::{Batch, CHUNK_ROWS, Island, Port, TRIAL_ROWS, border, is_of_rows};
 use crate::elements::arrow_type;
-use crate::engine::{Engine, Evaluator, RowsAlong, leaves};
+use crate::engine::{Engine, Evaluator, leaves};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -213,7 +213,7 @@ impl Trials<'_> {
         self.study(request, batch, |at| {
             let of_output = |run: &Run| run.values[at].clone();
             let results: Vec<[Value; 3]> = runs.iter().map(|runs| runs.each_ref().map(of_output)).collect();
-            found(&results, request.of_rows[at])
+            found(&results, request.of_rows[at], request.read[at])
         })
     }
 
@@ -275,7 +275,7 @@ pub(super) enum Found {
 }
 
 /// What a value is that rows give together, and the first and the last of them alone, in some trials.
-fn found(trials: &[[Value; 3]], of_rows: bool) -> Found {
+fn found(trials: &[[Value; 3]], of_rows: bool, read: bool) -> Found {
     let mut lengths = trials.iter().flatten().map(|value| match value {
         Value::Sequence(items) => Some(items.len()),
         _ => None,
@@ -292,7 +292,7 @@ fn found(trials: &[[Value; 3]], of_rows: bool) -> Found {
     for at in 0..count {
         let trials: Vec<[&Tensor; 3]> =
             leaves.iter().map(|trial| trial.each_ref().map(|tensors| &tensors[at])).collect();
-        match found_tensor(&trials, of_rows) {
+        match found_tensor(&trials, of_rows, read) {
             Found::Output(output, mut found) => {
                 items.push(output);
                 ports.append(&mut found);
@@ -306,7 +306,7 @@ fn found(trials: &[[Value; 3]], of_rows: bool) -> Found {
     }
 }
 
-fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
+fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool, read: bool) -> Found {
     let Some([several, alone, _]) = trials.first() else { return Found::Unfit };
     let shapes = |trial: &[&Tensor; 3]| trial.map(|tensor| tensor.shape().to_vec());
     let kinds = |tensors: &[&Tensor; 3]| tensors.map(Tensor::element_type);
@@ -321,11 +321,19 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
     match changed[..] {
         [] if of_rows => Found::Unfit,
         [] => unchanged(trials),
-        [axis] if (alone.shape()[axis], several.shape()[axis]) == (1, TRIAL_ROWS) => {
-            let mut shape = several.shape().to_vec();
-            shape.remove(axis);
+        [axis] => {
+            let places = alone.shape()[axis];
+            // Whoever reads rows of several places each, takes each place for a row.
+            if several.shape()[axis] != TRIAL_ROWS * places || (places > 1 && read) {
+                return Found::Unfit;
+            }
+            let mut shape = alone.shape().to_vec();
+            if places == 1 {
+                shape.remove(axis);
+            }
             let Some(port) = Port::output(data_type, shape, axis) else { return Found::Unfit };
-            match trials.iter().all(|trial| rows_are_alike(axis, trial)) {
+            let port = Port { folded: places > 1, ..port };
+            match trials.iter().all(|trial| rows_are_alike(&port, trial)) {
                 true => Found::Output(Output::Port, vec![port]),
                 false => Found::Mixed,
             }
@@ -335,11 +343,14 @@ fn found_tensor(trials: &[[&Tensor; 3]], of_rows: bool) -> Found {
 }
 
 /// True if the first and the last row have the values together that they have alone.
-fn rows_are_alike(axis: usize, trial: &[&Tensor; 3]) -> bool {
-    let [Some(several), Some(first), Some(last)] = trial.map(|tensor| RowsAlong::new(tensor, axis)) else {
+fn rows_are_alike(port: &Port, [several, first, last]: &[&Tensor; 3]) -> bool {
+    let columns = |tensor: &Tensor, rows: usize| border::columns(port, tensor.data(), rows);
+    let (Ok(several), Ok(first), Ok(last)) = (columns(several, TRIAL_ROWS), columns(first, 1), columns(last, 1)) else {
         return false;
     };
-    several.get(0) == first.get(0) && several.get(TRIAL_ROWS - 1) == last.get(0)
+    let is = |together: &ArrayRef, row: usize, alone: &ArrayRef| *together.slice(row, 1) == **alone;
+    let alone = first.iter().zip(&last);
+    several.iter().zip(alone).all(|(column, (first, last))| is(column, 0, first) && is(column, TRIAL_ROWS - 1, last))
 }
 
 /// A value without a dimension for the rows: always the same, or a shape with their number in it.

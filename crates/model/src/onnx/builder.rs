@@ -222,15 +222,20 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Lowers a node whose inputs are all constant, and computes what it gives.
-pub(crate) fn evaluated(limits: &Limits, lower: impl FnOnce(&mut Builder) -> Result<Vec<Fact>>) -> Result<Vec<Fact>> {
+/// Lowers a node whose inputs are all constant, and computes what it gives. Columns of the scratch program do not leave.
+pub(crate) fn evaluated(
+    limits: &Limits,
+    node: &Node,
+    lower: impl FnOnce(&mut Builder) -> Result<Vec<Fact>>,
+) -> Result<Vec<Fact>> {
     let mut scratch = Builder::new(limits);
     let facts = lower(&mut scratch)?;
     facts
         .into_iter()
         .map(|fact| match fact {
             Fact::Block(block) if block.batch.is_none() => scratch.evaluate(&block).map(Fact::Constant),
-            other => Ok(other),
+            constant @ (Fact::Constant(_) | Fact::Absent) => Ok(constant),
+            _ => Err(node.unsupported("it reads nothing but constants, and gives something for each row")),
         })
         .collect()
 }

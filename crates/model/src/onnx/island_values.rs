@@ -136,7 +136,7 @@ impl Emitted {
                 let port = self.ports.next();
                 let port = port.ok_or_else(|| Error::Internal("an island with too few results".to_string()))?;
                 let columns: Vec<ColumnId> = self.columns.by_ref().take(port.columns()).collect();
-                let Port { data_type, shape, batch, packed } = port;
+                let Port { data_type, shape, batch, packed, folded: _ } = port;
                 match (packed, &columns[..]) {
                     (true, &[column]) => Fact::Packed(Packed { data_type, shape, batch, column }),
                     _ => Fact::Block(Block { data_type, shape, batch: Some(batch), columns }),
@@ -160,12 +160,14 @@ impl Emitted {
 /// A value that depends on the row, as a tensor of an island, and its columns.
 pub(super) fn port_of(builder: &mut Builder, node: &Node, fact: &Fact) -> Result<(Port, Vec<ColumnId>)> {
     if let Fact::Packed(Packed { data_type, shape, batch, column }) = fact {
-        let port = Port { data_type: data_type.clone(), shape: shape.clone(), batch: *batch, packed: true };
+        let (data_type, shape) = (data_type.clone(), shape.clone());
+        let port = Port { data_type, shape, batch: *batch, packed: true, folded: false };
         return Ok((port, vec![*column]));
     }
     let block = builder.block(node, fact)?;
     let batch = block.batch.ok_or_else(|| node.unsupported("a constant that is a column"))?;
-    Ok((Port { data_type: block.data_type, shape: block.shape, batch, packed: false }, block.columns))
+    let (data_type, shape) = (block.data_type, block.shape);
+    Ok((Port { data_type, shape, batch, packed: false, folded: false }, block.columns))
 }
 
 /// A constant in the file's form.

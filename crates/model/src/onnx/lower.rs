@@ -145,9 +145,6 @@ impl<'m> Attempt<'m> {
         let outputs = scope.take_outputs(graph)?;
         let outputs: Vec<(String, Fact)> =
             outputs.into_iter().map(|(name, fact)| answerable(builder, name, fact)).collect::<Result<_>>()?;
-        if outputs.is_empty() {
-            return Err(malformed("the model has no outputs"));
-        }
         Ok(Some(Lowered { features, named, outputs }))
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, StringArray};
-use arrow::datatypes::Float32Type;
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringArray};
+use arrow::datatypes::{Float32Type, Int64Type};
 use foretell_model::{Answer, Error, LoadOptions, Model, OnRefusedRow};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType as Element;
@@ -140,23 +140,69 @@ fn rows_that_would_change_each_other_are_refused() {
 }
 
 #[test]
-fn elements_of_a_row_that_become_rows_are_its_own_where_there_is_one_row_only() {
+fn a_row_that_becomes_several_answers_with_a_list_of_them() {
+    let of_columns = || {
+        let mut file = model(3, vec![node("Reshape", &["x", "one"], "y", vec![])], vec![int_tensor("one", &[2], &[-1, 1])]);
+        let graph = file.graph.as_mut().expect("a graph");
+        graph.input = vec![input("x", Element::Float, &[None, Some(3)])];
+        file
+    };
+    let column = |values: [f32; 2]| Arc::new(Float32Array::from(values.to_vec())) as ArrayRef;
+    let features = [column([1.0, 4.0]), column([2.0, 5.0]), column([3.0, 6.0])];
+    let raw = |model: &Model| {
+        let answers = model.run(&features, 2, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
+        elements(answers[0].as_struct().column(0)).as_primitive::<Float32Type>().values().to_vec()
+    };
+    assert_eq!(raw(&load(&encode(&of_columns()))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+
+    // One after the other, the first elements of all rows come before their second ones.
+    let mut turned = of_columns();
+    let graph = turned.graph.as_mut().expect("a graph");
+    graph.node[0].input[0] = "t".to_string();
+    graph.node.insert(0, node("Transpose", &["x"], "t", vec![]));
+    let error = Model::from_bytes(&encode(&turned), &LoadOptions::default()).expect_err("rows lie apart");
+    assert!(error.to_string().contains("mixes rows"), "{error}");
+
+    // What reads the rows that one became, takes them for rows of the table.
+    let mut read = of_columns();
+    let graph = read.graph.as_mut().expect("a graph");
+    graph.node[0].output[0] = "r".to_string();
+    graph.node.push(node("CumSum", &["r", "axis"], "y", vec![]));
+    graph.initializer.push(int_tensor("axis", &[], &[0]));
+    let error = Model::from_bytes(&encode(&read), &LoadOptions::default()).expect_err("a sum over rows");
+    assert!(error.to_string().contains("mixes rows"), "{error}");
+}
+
+#[test]
+fn elements_of_a_row_that_become_rows_are_its_own() {
     let nodes = vec![
         node("Expand", &["x", "two"], "e", vec![]),
         node("Softmax", &["e"], "s", vec![int("axis", 1)]),
         node("Flatten", &["s"], "y", vec![int("axis", 2)]),
     ];
-    let file = |batch| {
+    for batch in [None, Some(1)] {
         let mut file = model(1, nodes.clone(), vec![int_tensor("two", &[2], &[1, 2])]);
         file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[batch, Some(1)])];
-        encode(&file)
-    };
-    let error = Model::from_bytes(&file(None), &LoadOptions::default()).expect_err("two rows for each one");
-    assert!(error.to_string().contains("mixes rows"), "{error}");
-    let numbers: ArrayRef = Arc::new(Float32Array::from(vec![3.0, -1.0]));
-    let answers = load(&file(Some(1))).run(&[numbers], 2, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
-    let shares = elements(answers[0].as_struct().column(0));
-    assert_eq!(shares.as_primitive::<Float32Type>().values(), &[0.5; 4]);
+        let numbers: ArrayRef = Arc::new(Float32Array::from(vec![3.0, -1.0]));
+        let answers = load(&encode(&file)).run(&[numbers], 2, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
+        let shares = elements(answers[0].as_struct().column(0));
+        assert_eq!(shares.as_primitive::<Float32Type>().values(), &[0.5; 4]);
+    }
+}
+
+#[test]
+fn the_evaluator_answers_rows_on_which_tract_fails() {
+    // tract divides the smallest integer by -1, which has no result in 64 bits, and panics.
+    let nodes = vec![node("Pad", &["x", "pads"], "wide", vec![]), node("Div", &["wide", "divisor"], "y", vec![])];
+    let constants = vec![int_tensor("pads", &[4], &[0, 0, 0, 1]), int_tensor("divisor", &[1], &[-1])];
+    let mut file = model(1, nodes, constants);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Int64, &[None, Some(1)])];
+    let model = load(&encode(&file));
+    assert_eq!(model.backend(), "tract");
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![20, i64::MIN, 0]));
+    let answers = model.run(&[numbers], 3, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
+    let answers = elements(answers[0].as_struct().column(0));
+    assert_eq!(answers.as_primitive::<Int64Type>().values(), &[-20, 0, i64::MIN, 0, 0, 0]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn lower(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
     }
     let all_constant = !inputs.is_empty() && inputs.iter().all(|fact| fact.is_constant() || fact.is_absent());
     if all_constant {
-        return evaluated(builder.limits, |scratch| {
+        return evaluated(builder.limits, node, |scratch| {
             // Only the first input becomes columns: the others may be axes, shapes or positions.
             let mut facts = inputs.to_vec();
             facts[0] = scratch.block(node, &inputs[0]).map(Fact::Block)?;

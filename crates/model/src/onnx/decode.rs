@@ -36,9 +36,6 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
         return Err(malformed("a protocol buffer, but without IR version and operator sets"));
     }
     check_versions(&model)?;
-    if graph.output.is_empty() {
-        return Err(malformed("the model has no outputs"));
-    }
     let mut budget = Budget { limits, domains: domains(&model.opset_import).collect(), string_bytes: 0 };
     budget.graph(graph, 1)?;
     for function in &model.functions {

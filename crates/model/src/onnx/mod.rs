@@ -52,6 +52,9 @@ const CATBOOST: &str = "CatBoost";
 pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
     let limits = &options.limits;
     let model = decode::decode(bytes, limits)?;
+    if model.graph.as_ref().is_none_or(|graph| graph.output.is_empty()) {
+        return Err(malformed("the model has no outputs"));
+    }
     let version = match model.producer_name.as_str() {
         CATBOOST => catboost::version(&model.producer_version),
         _ => &model.producer_version,

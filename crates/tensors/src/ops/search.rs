@@ -84,7 +84,7 @@ fn top_k(call: &Call) -> Outcome<Vec<Value>> {
                 order.clear();
                 order.extend(0..extent);
                 // What is not a number is the largest; equal values stand in the order of their positions.
-                let compare = |&a: &usize, &b: &usize| total(value(a), value(b));
+                let compare = |&a: &usize, &b: &usize| total(&value(a), &value(b));
                 order.sort_by(|a, b| if largest { compare(b, a) } else { compare(a, b) });
                 for (rank, &at) in order.iter().take(take).enumerate() {
                     chosen[(row * take + rank) * inner + column] = at;
@@ -116,9 +116,10 @@ fn top_k(call: &Call) -> Outcome<Vec<Value>> {
     Ok(vec![values.into(), indices.into()])
 }
 
-/// An order of all numbers, in which what is not a number is the largest.
-fn total<T: Number>(a: T, b: T) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+/// An order of all values, in which what is not a number is the largest.
+fn total<T: PartialOrd>(a: &T, b: &T) -> Ordering {
+    let is_nan = |value: &T| value.partial_cmp(value).is_none();
+    a.partial_cmp(b).unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
 }
 
 fn non_zero(call: &Call) -> Outcome<Vec<Value>> {
@@ -142,29 +143,12 @@ fn non_zero(call: &Call) -> Outcome<Vec<Value>> {
     one(Tensor::new(vec![rank, found.len()], positions))
 }
 
-/// A value of Unique that can be put in order.
-trait Ordered {
-    fn order(&self, other: &Self) -> Ordering;
-}
-
-macro_rules! ordered {
-    ($($native:ty),*) => {$(
-        impl Ordered for $native {
-            fn order(&self, other: &Self) -> Ordering {
-                self.partial_cmp(other).unwrap_or(Ordering::Equal)
-            }
-        }
-    )*};
-}
-
-ordered!(bool, i8, i16, i32, i64, u8, u16, u32, u64, half::f16, half::bf16, f32, f64, String);
-
 fn unique(call: &Call) -> Outcome<Vec<Value>> {
     /// Parts in their order of value, equal ones in their order of place.
-    fn sorted<T: Ordered>(values: &[T], parts: &[Vec<usize>]) -> (Vec<usize>, Vec<bool>) {
+    fn sorted<T: PartialOrd>(values: &[T], parts: &[Vec<usize>]) -> (Vec<usize>, Vec<bool>) {
         let compare = |a: usize, b: usize| {
             let pairs = parts[a].iter().zip(&parts[b]);
-            pairs.map(|(&a, &b)| values[a].order(&values[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            pairs.map(|(&a, &b)| total(&values[a], &values[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         };
         let mut order: Vec<usize> = (0..parts.len()).collect();
         order.sort_by(|&a, &b| compare(a, b));
@@ -268,7 +252,7 @@ fn non_max_suppression(call: &Call) -> Outcome<Vec<Value>> {
         for class in 0..classes {
             let scores = &scores[(picture * classes + class) * count..][..count];
             let mut order: Vec<usize> = (0..count).filter(|&at| least.is_none_or(|least| scores[at] > least)).collect();
-            order.sort_by(|&a, &b| total(scores[b], scores[a]));
+            order.sort_by(|&a, &b| total(&scores[b], &scores[a]));
             let mut kept: Vec<usize> = Vec::new();
             for at in order {
                 if kept.len() >= taken_max {
@@ -283,4 +267,18 @@ fn non_max_suppression(call: &Call) -> Outcome<Vec<Value>> {
         }
     }
     one(Tensor::new(vec![chosen.len() / 3, 3], chosen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_number_comes_last() {
+        let mut numbers = [f32::NAN, 1.0, f32::NAN, f32::INFINITY, -0.0, f32::NEG_INFINITY, 0.0];
+        numbers.sort_by(total);
+        assert_eq!(numbers[..5], [f32::NEG_INFINITY, 0.0, 0.0, 1.0, f32::INFINITY]);
+        assert!(numbers[5..].iter().all(|number| number.is_nan()));
+        assert_eq!(total(&numbers[5], &numbers[6]), Ordering::Equal);
+    }
 }

@@ -103,6 +103,11 @@ pub fn hostile_files() -> Vec<File> {
         ("empty_top_k", on_nothing(&[giant, 0], "TopK", "y z", 1, vec![list("k", &[0])])),
         ("empty_reduce", on_nothing(&[giant, 0], "ReduceSum", "y", 0, vec![list("a", &[1])])),
         ("empty_unique", on_nothing(&[giant, 0], "Unique", "y", 1, vec![])),
+        // An order in which NaN is like all numbers is none.
+        ("odd_unique_with_nan", {
+            let numbers: Vec<f32> = (0..64).map(|at| if at % 3 == 0 { f32::NAN } else { -(at as f32) }).collect();
+            of(vec![node("Unique", &["c"], "y", vec![])], vec![float_tensor("c", &[64], &numbers)])
+        }),
         ("empty_hardmax", on_nothing(&[giant, 0], "Hardmax", "y", 0, vec![])),
         ("scan_over_nothing", scan_over_nothing),
         ("loop_long", endless("trips")),

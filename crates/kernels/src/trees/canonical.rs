@@ -66,6 +66,19 @@ impl<T> Split<T> {
     }
 }
 
+/// The columns that splits ask for, in their order.
+pub(super) fn columns_of<'s, T: 's>(splits: impl Iterator<Item = &'s Split<T>>) -> Vec<(u32, bool)> {
+    let mut columns: Vec<(u32, bool)> = splits.map(Split::column).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// The place of what a split asks for, among the columns of all splits.
+pub(super) fn place_of<T>(columns: &[(u32, bool)], split: &Split<T>) -> usize {
+    columns.binary_search(&split.column()).expect("the columns are those of all splits")
+}
+
 /// All trees, or `None` when what they share would make them too large.
 pub(super) fn trees<T: Real>(parts: &TreeParts<T>) -> Option<Vec<Tree<T>>> {
     let mut nodes_left = parts.nodes.len().saturating_mul(2).saturating_add(4096);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::canonical::{Split, Tree};
+use super::canonical::{Split, Tree, columns_of, place_of};
 use super::codes::{CUTS_MAX, Cuts};
 use super::runs;
 use super::upper::Upper;
@@ -18,8 +18,8 @@ pub(super) struct Group<T> {
     pub(super) trees: Range<usize>,
     /// In the order of their places.
     pub(super) columns: Vec<Column<T>>,
-    /// The place of a feature's codes, by the feature and whether NaN is above its cuts.
-    places: BTreeMap<(u32, bool), usize>,
+    /// The feature of each, and whether NaN is above its cuts.
+    asked: Vec<(u32, bool)>,
 }
 
 /// A feature's codes.
@@ -69,21 +69,16 @@ fn add<T: Real>(cuts: &mut BTreeMap<u32, Vec<T>>, upper: &Upper<T>) -> bool {
 
 impl<T: Real> Group<T> {
     fn new(trees: Range<usize>, cuts: &BTreeMap<u32, Vec<T>>, all: &[Tree<T>], uppers: &[Upper<T>]) -> Self {
-        let mut places = BTreeMap::new();
-        for at in trees.clone() {
-            places.extend(uppers[at].splits(&all[at]).map(|split| (split.column(), 0)));
-        }
-        let mut columns = Vec::with_capacity(places.len());
-        for (&(feature, nan_is_above), place) in &mut places {
-            *place = columns.len();
+        let asked = columns_of(trees.clone().flat_map(|at| uppers[at].splits(&all[at])));
+        let column = |&(feature, nan_is_above): &(u32, bool)| {
             let cuts = Cuts::new(cuts.get(&feature).cloned().unwrap_or_default());
-            columns.push(Column { feature, nan: if nan_is_above { cuts.count() } else { 0 }, cuts });
-        }
-        Self { trees, columns, places }
+            Column { feature, nan: if nan_is_above { cuts.count() } else { 0 }, cuts }
+        };
+        Self { trees, columns: asked.iter().map(column).collect(), asked }
     }
 
     /// The place of the codes that a split asks.
     pub(super) fn place(&self, split: &Split<T>) -> usize {
-        self.places[&split.column()]
+        place_of(&self.asked, split)
     }
 }

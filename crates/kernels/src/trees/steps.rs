@@ -7,9 +7,8 @@
 //! Numbers are compared as integers in the same order, their *keys*, where NaN is the least or the greatest of all: it takes
 //! its way without a thought.
 
-use std::collections::BTreeMap;
 
-use super::canonical::{Place, Question, Split, Tree};
+use super::canonical::{Place, Question, Split, Tree, columns_of, place_of};
 use crate::real::Real;
 
 /// Ways that go down together.
@@ -81,14 +80,12 @@ impl<T: Real> Steps<T> {
         let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
         u32::try_from(nodes).ok()?;
         let splits = || trees.iter().flat_map(|tree| &tree.nodes).filter_map(Place::split);
-        let mut column_of: BTreeMap<(u32, bool), u32> = splits().map(|split| (split.column(), 0)).collect();
-        column_of.values_mut().zip(0..).for_each(|(column, place)| *column = place);
         let leaf = Step { cut: T::KEY_MAX, column: 0, next: 0 };
         let mut all = Self {
             steps: Vec::with_capacity(nodes),
             leaves: vec![u32::MAX; nodes],
             roots: Vec::with_capacity(trees.len()),
-            columns: column_of.keys().copied().collect(),
+            columns: columns_of(splits()),
             set_of: if splits().any(Split::is_set) { vec![0; nodes] } else { Vec::new() },
             sets: Vec::new(),
         };
@@ -101,7 +98,7 @@ impl<T: Real> Steps<T> {
             let steps = step_places(tree, root);
             for (node, &step) in tree.nodes.iter().zip(&steps) {
                 all.steps[step as usize] = match node {
-                    Place::Split(split) => all.step(split, step, steps[split.right as usize] - 1, &column_of),
+                    Place::Split(split) => all.step(split, step, steps[split.right as usize] - 1),
                     Place::Leaf(_) => {
                         all.leaves[step as usize] = leaf_count;
                         leaf_count += 1;
@@ -114,8 +111,8 @@ impl<T: Real> Steps<T> {
         Some((all, places))
     }
 
-    fn step(&mut self, split: &Split<T>, step: u32, next: u32, column_of: &BTreeMap<(u32, bool), u32>) -> Step<T::Key> {
-        let column = column_of[&split.column()];
+    fn step(&mut self, split: &Split<T>, step: u32, next: u32) -> Step<T::Key> {
+        let column = place_of(&self.columns, split) as u32;
         match &split.question {
             Question::Above(cut, _) => Step { cut: cut.key(false), column, next },
             Question::In(runs) => {

@@ -52,6 +52,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) producer_knows_missing: bool,
     /// Nodes of bodies, each as often as it was lowered.
     unrolled: u64,
+    /// Bytes of the constants that operators made.
+    made: u64,
     /// What the facts about all values weigh, and how much they may.
     held: u64,
     held_max: u64,
@@ -68,6 +70,7 @@ impl<'a> Builder<'a> {
             map_inputs: HashMap::new(),
             producer_knows_missing: false,
             unrolled: 0,
+            made: 0,
             held: 0,
             held_max: held_max(limits),
         }
@@ -79,13 +82,23 @@ impl<'a> Builder<'a> {
         self.origins.clear();
         self.missing_aware.clear();
         self.declared_batch = None;
-        (self.unrolled, self.held) = (0, 0);
+        (self.unrolled, self.made, self.held) = (0, 0, 0);
         self.held_max = held_max(self.limits);
     }
 
     /// Notes a constant of the file: what is computed from it may be as large, several times.
     pub(crate) fn give(&mut self, fact: &Fact) {
         self.held_max = self.held_max.saturating_add(fact.weight().saturating_mul(HELD_PER_CONSTANT));
+    }
+
+    /// Notes a constant that an operator is about to make out of less, in bytes.
+    ///
+    /// # Errors
+    /// When all of them are too large.
+    pub(crate) fn make(&mut self, bytes: u64) -> Result<()> {
+        self.made = self.made.saturating_add(bytes);
+        let limit = self.limits.constant_bytes;
+        Limits::check("bytes of constants that its operators make", "constant_bytes", self.made, limit)
     }
 
     /// Notes a fact that stays, such as the columns of a value: nodes that only move them make no step, but a copy.

@@ -14,7 +14,7 @@ use tract_onnx::pb::tensor_proto::DataLocation;
 
 use super::decode::{check_volume, malformed};
 use super::fact::volume;
-use super::wire::{self, DEPTH_MAX, Kind, take_field};
+use super::wire::{self, DEPTH_MAX, Kind, skip_numbers, take_field};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -206,12 +206,17 @@ fn rewrite<'a>(
         return Err(malformed("messages are nested too deeply"));
     }
     let (mut rest, mut kept, mut rope) = (message, 0, None);
-    while !rest.is_empty() {
+    loop {
+        rest = skip_numbers(rest);
+        if rest.is_empty() {
+            break;
+        }
         let at = message.len() - rest.len();
         let Some(field) = take_field(&mut rest) else {
             return Err(malformed("its fields do not end where they should; copy the file again"));
         };
-        let Some((inner, content)) = kind.field(field.tag).zip(field.content) else { continue };
+        let Some(content) = field.content else { continue };
+        let Some(inner) = kind.field(field.tag) else { continue };
         let changed = match inner {
             Kind::Tensor => replace(content)?,
             Kind::Graph | Kind::Function | Kind::Node | Kind::Attribute | Kind::SparseTensor => {

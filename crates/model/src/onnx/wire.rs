@@ -10,6 +10,8 @@ use crate::limits::Limits;
 
 /// As deep as the decoder goes.
 pub(super) const DEPTH_MAX: usize = 100;
+/// Bytes of a number at most.
+const VARINT_BYTES_MAX: usize = 10;
 
 /// Refuses bytes that hold more nodes or messages than the limits allow.
 ///
@@ -92,6 +94,26 @@ pub(super) fn take_field<'b>(bytes: &mut &'b [u8]) -> Option<Field<'b>> {
     Some(Field { tag, whole: &start[..start.len() - rest.len()], content })
 }
 
+/// The bytes behind those first fields that are numbers. Trees are millions of them, and nothing in a number is a message.
+pub(super) fn skip_numbers(mut bytes: &[u8]) -> &[u8] {
+    // Keys of one byte are enough: lists of numbers have them.
+    while let [key @ 8..0x80, rest @ ..] = bytes {
+        let length = match WireType::try_from(u64::from(key & 7)) {
+            Ok(WireType::Varint) => {
+                rest.iter().take(VARINT_BYTES_MAX).position(|byte| *byte < 0x80).map(|last| last + 1)
+            }
+            Ok(WireType::ThirtyTwoBit) => Some(size_of::<u32>()),
+            Ok(WireType::SixtyFourBit) => Some(size_of::<u64>()),
+            _ => None,
+        };
+        match length.and_then(|length| rest.get(length..)) {
+            Some(after) => bytes = after,
+            None => break,
+        }
+    }
+    bytes
+}
+
 struct Counts<'l> {
     limits: &'l Limits,
     nodes: u64,
@@ -104,9 +126,12 @@ impl Counts<'_> {
         self.messages += 1;
         Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
         Limits::check("messages", "messages", self.messages, self.limits.messages)?;
-        while depth < DEPTH_MAX && !bytes.is_empty() {
+        while depth < DEPTH_MAX {
+            bytes = skip_numbers(bytes);
             let Some(field) = take_field(&mut bytes) else { break };
-            if let Some((inner, content)) = kind.field(field.tag).zip(field.content) {
+            if let Some(content) = field.content
+                && let Some(inner) = kind.field(field.tag)
+            {
                 self.message(content, inner, depth + 1)?;
             }
         }

@@ -9,12 +9,12 @@ use arrow::array::{
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type};
 use foretell_model::{Answer, LoadOptions, Model, OnRefusedRow};
-use foretell_testing::counts::report;
+use foretell_testing::counts::{of, report};
 use insta::assert_snapshot;
 
 use crate::compare::{ONNX, difference};
 use crate::fixtures::{Fixture, load};
-use crate::reference::Checked;
+use crate::reference::{Checked, answers_agree};
 
 #[test]
 fn deep_models_answer_as_onnxruntime_does() {
@@ -23,6 +23,24 @@ fn deep_models_answer_as_onnxruntime_does() {
     fixtures.iter().for_each(|fixture| checked.check(fixture, &LoadOptions::default(), ONNX));
     report("Deep models", "deep", &checked.counts(|_| "models equal to onnxruntime".to_string()));
     checked.assert_good();
+}
+
+/// Nodes of these files fill in the weights, half a gigabyte of them, which a user has to allow.
+#[test]
+fn light_models_answer_as_onnxruntime_does() {
+    let mut options = LoadOptions::default();
+    options.limits.constant_bytes = 1 << 30;
+    let fixtures = load("light");
+    let failures: Vec<String> = fixtures
+        .iter()
+        .filter_map(|fixture| {
+            let why = answers_agree(fixture, &options, ONNX).err()?;
+            Some(format!("{}: {why}", fixture.name))
+        })
+        .collect();
+    let counts = vec![("models equal to onnxruntime".to_string(), of(fixtures.len() - failures.len(), fixtures.len()))];
+    report("Light models", "light", &counts);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 fn fixture(name: &str) -> (Fixture, Model) {

@@ -119,6 +119,21 @@ fn tolerance(name: &str) -> Tolerance {
 }
 
 pub fn check(fixture: &Fixture, options: &LoadOptions, tolerance: Tolerance) -> Result<(), String> {
+    let (model, raw) = answers_agree(fixture, options, tolerance)?;
+    let plain = LoadOptions { passes: PassOptions::NONE, ..options.clone() };
+    let plain = Model::from_bytes(&fixture.model, &plain).map_err(|error| error.to_string())?;
+    if raw_answer(&plain, &fixture.features, fixture.rows)?.as_ref() != raw.as_ref() {
+        return Err("the passes change the answer".to_string());
+    }
+    check_batches(&model, fixture, &raw)
+}
+
+/// The model and its answers to all rows, if these are the reference's.
+pub fn answers_agree(
+    fixture: &Fixture,
+    options: &LoadOptions,
+    tolerance: Tolerance,
+) -> Result<(Model, ArrayRef), String> {
     let model = Model::from_bytes(&fixture.model, options).map_err(|error| error.to_string())?;
     let raw = raw_answer(&model, &fixture.features, fixture.rows)?;
     for (name, expected) in &fixture.expected {
@@ -127,12 +142,7 @@ pub fn check(fixture: &Fixture, options: &LoadOptions, tolerance: Tolerance) -> 
             return Err(format!("{name}: {difference}"));
         }
     }
-    let plain = LoadOptions { passes: PassOptions::NONE, ..options.clone() };
-    let plain = Model::from_bytes(&fixture.model, &plain).map_err(|error| error.to_string())?;
-    if raw_answer(&plain, &fixture.features, fixture.rows)?.as_ref() != raw.as_ref() {
-        return Err("the passes change the answer".to_string());
-    }
-    check_batches(&model, fixture, &raw)
+    Ok((model, raw))
 }
 
 fn raw_answer(model: &Model, features: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float32Array, Int64Array, StringArray, UInt64Array};
-use arrow::compute::{cast, take};
+use arrow::array::{Array, ArrayRef, Float32Array, Int64Array, StringArray};
+use arrow::compute::{cast, concat};
 use arrow::datatypes::DataType;
 
 use super::axes::{check_rank, input};
@@ -78,17 +78,30 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
             extents.push(extent);
         }
     }
-    Limits::check("columns", "columns", span(&extents), builder.limits.columns)?;
     let elements = volume(&extents);
     if !dims.contains(&Dim::Batch) {
-        let values = take(&value, &UInt64Array::from(vec![0; elements]), None)?;
-        return Ok(vec![Fact::Constant(Tensor { shape: extents, values })]);
+        let element_bytes = value.to_data().get_slice_memory_size()? as u64;
+        builder.make(span(&extents).saturating_mul(element_bytes))?;
+        let constant = Fact::Constant(Tensor { shape: extents, values: repeated(value, elements)? });
+        builder.give(&constant);
+        return Ok(vec![constant]);
     }
+    Limits::check("columns", "columns", span(&extents), builder.limits.columns)?;
     let data_type = value.data_type().clone();
     let column = builder.constant(node, value)?;
     let batch = dims.iter().position(|dim| *dim == Dim::Batch);
     let columns = vec![column; elements];
     Ok(vec![Fact::Block(Block { data_type, shape: extents, batch, columns })])
+}
+
+/// The one element of an array, so many times.
+fn repeated(value: ArrayRef, elements: usize) -> Result<ArrayRef> {
+    let mut values = value.slice(0, elements.min(1));
+    while values.len() < elements {
+        let more = values.slice(0, values.len().min(elements - values.len()));
+        values = concat(&[&values, &more])?;
+    }
+    Ok(values)
 }
 
 /// Range of constants.

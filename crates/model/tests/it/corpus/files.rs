@@ -297,6 +297,13 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("constant_of_shape", fill(&[1 << 31, 1 << 31])),
         ("constant_of_shape_negative", fill(&[-1])),
         ("constant_of_shape_below_the_limit", fill(&[1 << 28])),
+        // As much as may be, and then a copy for everybody who computes with it.
+        ("odd_constant_of_shape_at_the_limit", {
+            let first = node("ConstantOfShape", &["s"], "v", vec![]);
+            let second = node("ConstantOfShape", &["t"], "w", vec![]);
+            let products = [node("MatMul", &["x", "v"], "h", vec![]), node("MatMul", &["h", "w"], "y", vec![])];
+            of([vec![first, second], products.to_vec()].concat(), vec![list("s", &[2, 1 << 12]), list("t", &[1 << 12, 4_090])])
+        }),
         ("odd_expand", with_constants("Expand", vec![list("s", &[1 << 40, 2])])),
         ("tile", with_constants("Tile", vec![list("r", &[1, i64::MAX])])),
         ("range_long", range(0, i64::MAX, 1)),

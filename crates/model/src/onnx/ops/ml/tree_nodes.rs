@@ -37,15 +37,19 @@ impl TreeNodes {
 
     /// The place of a node; `None` if there is none.
     pub(crate) fn find(&self, tree: i64, id: i64) -> Option<u32> {
-        let at = self.trees.binary_search_by_key(&tree, |(tree, _)| *tree).ok()?;
-        let nodes = &self.nodes[self.trees[at].1.clone()];
-        let expected = usize::try_from(id.wrapping_sub(nodes[0].1)).ok().and_then(|at| nodes.get(at));
-        let found = match expected {
-            Some(node) if node.1 == id => node,
-            _ => &nodes[nodes.binary_search_by_key(&id, |node| node.1).ok()?],
-        };
-        Some(found.2)
+        let (_, nodes) = find(&self.trees, tree, |(tree, _)| *tree)?;
+        let (_, _, at) = find(&self.nodes[nodes.clone()], id, |(_, id, _)| *id)?;
+        Some(*at)
     }
+}
+
+/// The item with this number, of items sorted by their numbers: where it is if none is left out, or anywhere.
+fn find<T>(items: &[T], wanted: i64, number: impl Fn(&T) -> i64) -> Option<&T> {
+    let from_first = wanted.wrapping_sub(number(items.first()?));
+    let expected = usize::try_from(from_first).ok().and_then(|at| items.get(at));
+    expected
+        .filter(|item| number(item) == wanted)
+        .or_else(|| items.binary_search_by_key(&wanted, number).ok().map(|at| &items[at]))
 }
 
 #[cfg(test)]

@@ -75,10 +75,12 @@ impl SqlEngine {
 
     /// Makes the table `rows`, its batches dealt to as many partitions as there are threads.
     fn make_table(&self, batch: usize, count: usize) -> Result<()> {
-        let slices = rows::slices(&self.rows, batch, DISTINCT_BATCHES)?;
         let each = count.div_ceil(self.threads);
-        let mut batches = slices.iter().cycle();
-        let partitions = (0..self.threads).map(|_| batches.by_ref().take(each).cloned().collect()).collect();
+        let partition = |_| -> Result<Vec<RecordBatch>> {
+            let batches = rows::batches(&self.rows, batch, DISTINCT_BATCHES.min(each))?;
+            Ok(batches.iter().cycle().take(each).cloned().collect())
+        };
+        let partitions = (0..self.threads).map(partition).collect::<Result<_>>()?;
         let table = MemTable::try_new(self.rows.schema(), partitions)?;
         let context = self.session.context();
         context.deregister_table("rows")?;
@@ -176,7 +178,7 @@ impl ModelEngine {
 
     /// Predicts so many rows, one by one.
     pub fn repeat(&self, count: usize) -> Result<()> {
-        let batches = rows::slices(&self.rows, 1, DISTINCT_BATCHES)?;
+        let batches = rows::batches(&self.rows, 1, DISTINCT_BATCHES)?;
         for batch in batches.iter().cycle().take(count) {
             std::hint::black_box(self.predict(batch, Answer::Prediction)?);
         }
@@ -192,7 +194,7 @@ impl ModelEngine {
 impl Predictor for ModelEngine {
     fn run(&mut self, batch: usize, seconds: f64) -> Result<Timing> {
         if self.batches.0 != batch {
-            self.batches = (batch, rows::slices(&self.rows, batch, DISTINCT_BATCHES)?);
+            self.batches = (batch, rows::batches(&self.rows, batch, DISTINCT_BATCHES)?);
         }
         let start = Instant::now();
         let mut rows = 0;

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringViewArray, UInt32Array};
+use arrow::buffer::Buffer;
+use arrow::compute::{cast, concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use tokio::runtime::Builder;
 
@@ -39,14 +40,39 @@ pub fn read(path: &Path, text: &str, rows_max: usize) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// At most `count` batches of so many rows, which share the memory of the one.
-pub fn slices(rows: &RecordBatch, batch: usize, count: usize) -> Result<Vec<RecordBatch>> {
-    let slices: Vec<RecordBatch> =
-        (0..rows.num_rows() / batch).take(count).map(|at| rows.slice(at * batch, batch)).collect();
-    if slices.is_empty() {
+/// At most `count` batches of so many rows. They share no memory with `rows`, as what two threads read from a file has none
+/// in common: threads that share an array take turns at counting who has it. Texts share theirs with each other, as those of
+/// a file's dictionary do.
+pub fn batches(rows: &RecordBatch, batch: usize, count: usize) -> Result<Vec<RecordBatch>> {
+    let starts = (0..rows.num_rows() / batch).take(count).map(|at| (at * batch) as u32);
+    let texts = rows.columns().iter().map(copied_texts).collect();
+    let rows = RecordBatch::try_new(rows.schema(), texts)?;
+    let places = |start: u32| UInt32Array::from_iter_values(start..start + batch as u32);
+    let batches: Vec<RecordBatch> =
+        starts.map(|start| Ok(take_record_batch(&rows, &places(start))?)).collect::<Result<_>>()?;
+    if batches.is_empty() {
         return Err(format!("there are {} rows, too few for a batch of {batch}", rows.num_rows()).into());
     }
-    Ok(slices)
+    Ok(batches)
+}
+
+/// The column with texts of its own, if it has texts.
+fn copied_texts(column: &ArrayRef) -> ArrayRef {
+    let copied = |buffer: &Buffer| Buffer::from(buffer.as_slice());
+    match column.data_type() {
+        DataType::Utf8View => {
+            let texts = column.as_string_view();
+            let buffers: Vec<Buffer> = texts.data_buffers().iter().map(copied).collect();
+            Arc::new(StringViewArray::new(texts.views().clone(), buffers, texts.nulls().cloned()))
+        }
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_dictionary::<Int32Type>();
+            let values = dictionary.values().as_string::<i32>();
+            let own = StringArray::new(values.offsets().clone(), copied(values.values()), values.nulls().cloned());
+            Arc::new(dictionary.with_values(Arc::new(own)))
+        }
+        _ => Arc::clone(column),
+    }
 }
 
 /// Answers row after row, whatever columns they are in.

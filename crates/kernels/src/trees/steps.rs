@@ -7,7 +7,6 @@
 //! Numbers are compared as integers in the same order, their *keys*, where NaN is the least or the greatest of all: it takes
 //! its way without a thought.
 
-
 use super::canonical::{Place, Question, Split, Tree, columns_of, place_of};
 use crate::real::Real;
 

@@ -95,23 +95,29 @@ pub(super) fn take_field<'b>(bytes: &mut &'b [u8]) -> Option<Field<'b>> {
 }
 
 /// The bytes behind those first fields that are numbers. Trees are millions of them, and nothing in a number is a message.
-pub(super) fn skip_numbers(mut bytes: &[u8]) -> &[u8] {
+pub(super) fn skip_numbers(bytes: &[u8]) -> &[u8] {
+    let mut start = 0;
     // Keys of one byte are enough: lists of numbers have them.
-    while let [key @ 8..0x80, rest @ ..] = bytes {
-        let length = match WireType::try_from(u64::from(key & 7)) {
+    while let Some(key @ 8..0x80) = bytes.get(start) {
+        let end = match WireType::try_from(u64::from(key & 7)) {
             Ok(WireType::Varint) => {
-                rest.iter().take(VARINT_BYTES_MAX).position(|byte| *byte < 0x80).map(|last| last + 1)
+                let goes_on = |at: usize| bytes.get(at).is_some_and(|byte| *byte >= 0x80);
+                let mut last = start + 1;
+                while goes_on(last) && last < start + VARINT_BYTES_MAX {
+                    last += 1;
+                }
+                last + 1
             }
-            Ok(WireType::ThirtyTwoBit) => Some(size_of::<u32>()),
-            Ok(WireType::SixtyFourBit) => Some(size_of::<u64>()),
-            _ => None,
+            Ok(WireType::ThirtyTwoBit) => start + 1 + size_of::<u32>(),
+            Ok(WireType::SixtyFourBit) => start + 1 + size_of::<u64>(),
+            _ => break,
         };
-        match length.and_then(|length| rest.get(length..)) {
-            Some(after) => bytes = after,
-            None => break,
+        if end > bytes.len() {
+            break;
         }
+        start = end;
     }
-    bytes
+    &bytes[start..]
 }
 
 struct Counts<'l> {
@@ -126,15 +132,17 @@ impl Counts<'_> {
         self.messages += 1;
         Limits::check("nodes", "nodes", self.nodes, self.limits.nodes)?;
         Limits::check("messages", "messages", self.messages, self.limits.messages)?;
-        while depth < DEPTH_MAX {
+        if depth == DEPTH_MAX {
+            return Ok(());
+        }
+        loop {
             bytes = skip_numbers(bytes);
-            let Some(field) = take_field(&mut bytes) else { break };
+            let Some(field) = take_field(&mut bytes) else { return Ok(()) };
             if let Some(content) = field.content
                 && let Some(inner) = kind.field(field.tag)
             {
                 self.message(content, inner, depth + 1)?;
             }
         }
-        Ok(())
     }
 }

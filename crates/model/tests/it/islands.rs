@@ -142,7 +142,8 @@ fn rows_that_would_change_each_other_are_refused() {
 #[test]
 fn a_row_that_becomes_several_answers_with_a_list_of_them() {
     let of_columns = || {
-        let mut file = model(3, vec![node("Reshape", &["x", "one"], "y", vec![])], vec![int_tensor("one", &[2], &[-1, 1])]);
+        let mut file =
+            model(3, vec![node("Reshape", &["x", "one"], "y", vec![])], vec![int_tensor("one", &[2], &[-1, 1])]);
         let graph = file.graph.as_mut().expect("a graph");
         graph.input = vec![input("x", Element::Float, &[None, Some(3)])];
         file

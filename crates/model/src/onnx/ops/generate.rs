@@ -82,7 +82,7 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
     if !dims.contains(&Dim::Batch) {
         let element_bytes = value.to_data().get_slice_memory_size()? as u64;
         builder.make(span(&extents).saturating_mul(element_bytes))?;
-        let constant = Fact::Constant(Tensor { shape: extents, values: repeated(value, elements)? });
+        let constant = Fact::Constant(Tensor { shape: extents, values: repeated(&value, elements)? });
         builder.give(&constant);
         return Ok(vec![constant]);
     }
@@ -95,7 +95,7 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
 }
 
 /// The one element of an array, so many times.
-fn repeated(value: ArrayRef, elements: usize) -> Result<ArrayRef> {
+fn repeated(value: &ArrayRef, elements: usize) -> Result<ArrayRef> {
     let mut values = value.slice(0, elements.min(1));
     while values.len() < elements {
         let more = values.slice(0, values.len().min(elements - values.len()));

@@ -302,7 +302,10 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
             let first = node("ConstantOfShape", &["s"], "v", vec![]);
             let second = node("ConstantOfShape", &["t"], "w", vec![]);
             let products = [node("MatMul", &["x", "v"], "h", vec![]), node("MatMul", &["h", "w"], "y", vec![])];
-            of([vec![first, second], products.to_vec()].concat(), vec![list("s", &[2, 1 << 12]), list("t", &[1 << 12, 4_090])])
+            of(
+                [vec![first, second], products.to_vec()].concat(),
+                vec![list("s", &[2, 1 << 12]), list("t", &[1 << 12, 4_090])],
+            )
         }),
         ("odd_expand", with_constants("Expand", vec![list("s", &[1 << 40, 2])])),
         ("tile", with_constants("Tile", vec![list("r", &[1, i64::MAX])])),

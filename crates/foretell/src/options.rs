@@ -30,8 +30,8 @@ extensions_options! {
         pub limit_classes: u64, default = Limits::default().classes
         /// Most columns alive at once while a batch is computed.
         pub limit_columns: u64, default = Limits::default().columns
-        /// Most bytes of all constants that operators of a model make out of less.
-        pub limit_constant_bytes: u64, default = Limits::default().constant_bytes
+        /// Most elements of all constants that a model's operators ConstantOfShape make.
+        pub limit_constant_elements: u64, default = Limits::default().constant_elements
         /// Most steps of a compiled model.
         pub limit_steps: u64, default = Limits::default().steps
         /// Most bytes of text in a model file.
@@ -62,7 +62,7 @@ pub(crate) fn limits(config: &SessionConfig) -> Limits {
     limits.features = options.limit_features;
     limits.classes = options.limit_classes;
     limits.columns = options.limit_columns;
-    limits.constant_bytes = options.limit_constant_bytes;
+    limits.constant_elements = options.limit_constant_elements;
     limits.steps = options.limit_steps;
     limits.string_bytes = options.limit_string_bytes;
     limits.run_bytes = options.limit_run_bytes;

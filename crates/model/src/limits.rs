@@ -32,8 +32,8 @@ pub struct Limits {
     pub classes: u64,
     /// Columns of the compiled program, and elements that an operator may make out of fewer.
     pub columns: u64,
-    /// Bytes of all constants that operators of the file make out of less, as ConstantOfShape does.
-    pub constant_bytes: u64,
+    /// Elements of all constants that ConstantOfShape makes: a few bytes of a file ask for any number.
+    pub constant_elements: u64,
     /// Steps of the compiled program.
     pub steps: u64,
     /// Bytes of all strings in the file.
@@ -58,7 +58,7 @@ impl Default for Limits {
             features: 65_536,
             classes: 65_536,
             columns: 1 << 19,
-            constant_bytes: 64 << 20,
+            constant_elements: 1 << 19,
             steps: 1 << 18,
             string_bytes: 256 << 20,
             run_bytes: 1 << 30,

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef};
@@ -109,16 +108,9 @@ impl Model {
     /// When the bytes are no model, the model needs something that foretell does not have, or it exceeds the limits.
     pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
         let start = Instant::now();
-        // The digest of a large file takes as long as a part of its reading.
-        let (digest, reading) = thread::scope(|scope| {
-            let digest = scope.spawn(|| Sha256::digest(bytes));
-            let reading = format::read(bytes, options);
-            (digest.join(), reading)
-        });
-        let digest = digest.map_err(|_| Error::Internal("the digest of a file".to_string()))?;
-        let reading = reading?;
+        let reading = format::read(bytes, options)?;
         let mut signature = reading.interface.signature;
-        signature.sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         signature.file_bytes = bytes.len();
         if let Some(policy) = options.on_null {
             apply_policy(&mut signature, policy);

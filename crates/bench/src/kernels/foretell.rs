@@ -76,8 +76,8 @@ impl SqlEngine {
     /// Makes the table `rows`, its batches dealt to as many partitions as there are threads.
     fn make_table(&self, batch: usize, count: usize) -> Result<()> {
         let each = count.div_ceil(self.threads);
-        let partition = |_| -> Result<Vec<RecordBatch>> {
-            let batches = rows::batches(&self.rows, batch, DISTINCT_BATCHES.min(each))?;
+        let partition = |at: usize| -> Result<Vec<RecordBatch>> {
+            let batches = rows::batches(&self.rows, batch, at * each, DISTINCT_BATCHES.min(each))?;
             Ok(batches.iter().cycle().take(each).cloned().collect())
         };
         let partitions = (0..self.threads).map(partition).collect::<Result<_>>()?;
@@ -178,7 +178,7 @@ impl ModelEngine {
 
     /// Predicts so many rows, one by one.
     pub fn repeat(&self, count: usize) -> Result<()> {
-        let batches = rows::batches(&self.rows, 1, DISTINCT_BATCHES)?;
+        let batches = rows::batches(&self.rows, 1, 0, DISTINCT_BATCHES)?;
         for batch in batches.iter().cycle().take(count) {
             std::hint::black_box(self.predict(batch, Answer::Prediction)?);
         }
@@ -194,7 +194,7 @@ impl ModelEngine {
 impl Predictor for ModelEngine {
     fn run(&mut self, batch: usize, seconds: f64) -> Result<Timing> {
         if self.batches.0 != batch {
-            self.batches = (batch, rows::batches(&self.rows, batch, DISTINCT_BATCHES)?);
+            self.batches = (batch, rows::batches(&self.rows, batch, 0, DISTINCT_BATCHES)?);
         }
         let start = Instant::now();
         let mut rows = 0;

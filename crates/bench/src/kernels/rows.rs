@@ -40,11 +40,12 @@ pub fn read(path: &Path, text: &str, rows_max: usize) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// At most `count` batches of so many rows. They share no memory with `rows`, as what two threads read from a file has none
+/// At most `count` batches of so many rows, from the batch `first` on, round and round. They share no memory with `rows`, as what two threads read from a file has none
 /// in common: threads that share an array take turns at counting who has it. Texts share theirs with each other, as those of
 /// a file's dictionary do.
-pub fn batches(rows: &RecordBatch, batch: usize, count: usize) -> Result<Vec<RecordBatch>> {
-    let starts = (0..rows.num_rows() / batch).take(count).map(|at| (at * batch) as u32);
+pub fn batches(rows: &RecordBatch, batch: usize, first: usize, count: usize) -> Result<Vec<RecordBatch>> {
+    let all = rows.num_rows() / batch;
+    let starts = (0..all).take(count).map(|at| ((first + at) % all * batch) as u32);
     let texts = rows.columns().iter().map(copied_texts).collect();
     let rows = RecordBatch::try_new(rows.schema(), texts)?;
     let places = |start: u32| UInt32Array::from_iter_values(start..start + batch as u32);

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, type_proto};
 
+use super::dependence::is_of_places;
 use super::table::Tables;
 use crate::onnx::names_read;
 use crate::program::COLUMNS_MAX;
@@ -344,6 +345,8 @@ fn side(
     match op_type {
         _ if MISTREATED.iter().any(|mistreated| mistreated.is(node)) => Some(Side::Tensors),
         _ if NATIVE.contains(&op_type) => Some(Side::Native),
+        // The evaluator computes these one row at a time.
+        _ if is_of_places(node) => Some(Side::Tensors),
         _ if EITHER.contains(&op_type) => None,
         _ if tract_knows(op_type) => Some(Side::Tract),
         _ => Some(Side::Native),

@@ -2,12 +2,13 @@
 //!
 //! The evaluator knows shapes only while it runs, so an island is tried with a few rows when the model is loaded: all of
 //! them together, and two of them alone. Where a dimension of a result follows the number of rows, and the rows together have
-//! the answers they have alone, that is the batch. What does not follow it cannot leave the island.
+//! the answers they have alone, that is the batch. What does not follow it cannot leave the island. A row may have several
+//! places along the batch, one after the other, if nobody but the user reads them: that is a list of them.
 
 use arrow::array::{Array as _, ArrayRef};
 use foretell_tensors::{Budget, Graph, Tensor, Usage, Value};
 
-use super::probe::{Kind, Probe};
+use super::probe::{Kind, Probe, rows_at_border};
 use super::{Batch, CHUNK_ROWS, Island, Port, TRIAL_ROWS, border, is_of_rows};
 use crate::elements::arrow_type;
 use crate::engine::{Engine, Evaluator, leaves};
@@ -29,6 +30,9 @@ const CHEAP_WORK: u64 = 1 << 24;
 const CHUNK_SHARE: u64 = 8;
 /// The largest batch of a file that is taken for one.
 pub(crate) const BATCH_MAX: usize = 4096;
+
+/// What is said of an output whose rows were seen to change each other.
+const MIXED: &str = "of a row depends on the rows beside it: it mixes rows";
 
 /// Nodes for the evaluator.
 pub(crate) struct Request<'a> {
@@ -173,12 +177,11 @@ impl Trials<'_> {
         Ok(Run { values, usage })
     }
 
-    /// Runs over the first rows of a kind together, then over the first and the last of them alone.
-    fn several(&self, kind: Kind) -> Result<[Run; 3]> {
-        let columns = self.probe.rows(kind, TRIAL_ROWS)?;
-        let alone = |row| self.run(&slices(&columns, row, 1), 1);
+    /// Runs over some rows together, then over the first and the last of them alone.
+    fn several(&self, columns: &[ArrayRef]) -> Result<[Run; 3]> {
+        let alone = |row| self.run(&slices(columns, row, 1), 1);
         let [first, last] = [alone(0)?, alone(TRIAL_ROWS - 1)?];
-        Ok([self.run(&columns, TRIAL_ROWS)?, first, last])
+        Ok([self.run(columns, TRIAL_ROWS)?, first, last])
     }
 
     /// Any number of rows at a time.
@@ -186,7 +189,7 @@ impl Trials<'_> {
         let mut failure = None;
         let mut runs = Vec::new();
         for kind in Kind::ALL {
-            match self.several(kind) {
+            match self.probe.rows(kind, TRIAL_ROWS).and_then(|columns| self.several(&columns)) {
                 Ok(several) => {
                     let is_cheap = several[0].usage.work < CHEAP_WORK;
                     runs.push(several);
@@ -209,12 +212,23 @@ impl Trials<'_> {
         let row_bytes = (more_bytes / (TRIAL_ROWS as u64 - 1)).max(1);
         let chunk = request.limits.run_bytes / CHUNK_SHARE / row_bytes;
         let chunk = usize::try_from(chunk).map_or(CHUNK_ROWS, |chunk| chunk.clamp(1, CHUNK_ROWS));
-        let batch = if request.steps_depend { Batch::Exactly(1) } else { Batch::UpTo(chunk) };
-        self.study(request, batch, |at| {
+        let found = |runs: &[[Run; 3]], at: usize| {
             let of_output = |run: &Run| run.values[at].clone();
             let results: Vec<[Value; 3]> = runs.iter().map(|runs| runs.each_ref().map(of_output)).collect();
             found(&results, request.of_rows[at], request.read[at])
-        })
+        };
+        let mut study = self.study(request, Batch::UpTo(chunk), |at| found(&runs, at))?;
+        // Rows of features may all be the same here. Others teach something if they can be computed.
+        let columns = rows_at_border(self.ports, TRIAL_ROWS)?;
+        if let Ok(others) = self.several(&columns).map(|runs| [runs])
+            && let Some(at) = (0..study.outputs.len()).find(|&at| matches!(found(&others, at), Found::Mixed))
+        {
+            return Err(self.unsupported(request, at, MIXED).into());
+        }
+        if request.steps_depend || study.ports.iter().any(|port| port.folded) {
+            study.batch = Batch::Exactly(1);
+        }
+        Ok(study)
     }
 
     /// As many rows at a time as the file has in its shapes.
@@ -238,10 +252,7 @@ impl Trials<'_> {
                     ports.append(&mut found);
                     outputs.push(output);
                 }
-                Found::Mixed => {
-                    let why = "of a row depends on the rows beside it: it mixes rows";
-                    return Err(self.unsupported(request, at, why).into());
-                }
+                Found::Mixed => return Err(self.unsupported(request, at, MIXED).into()),
                 Found::Unfit if request.read[at] => inside.push(at),
                 Found::Unfit => {
                     let why = "has no dimension that follows the number of rows";

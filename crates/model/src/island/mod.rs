@@ -27,7 +27,7 @@ use crate::program::{COLUMNS_MAX, RowFailures, packed_type};
 #[cfg(test)]
 pub(crate) use choose::tract_knows;
 pub(crate) use choose::{Work, evaluator_knows, is_known, schedule};
-pub(crate) use dependence::Dependence;
+pub(crate) use dependence::{Dependence, is_of_places};
 pub(crate) use draft::{Draft, InputPort, compile};
 pub(crate) use evaluated::{BATCH_MAX, Evaluated, Output, Refusal, Request, evaluate};
 pub(crate) use probe::Probe;
@@ -190,12 +190,15 @@ impl Island {
         let columns: Vec<ArrayRef> = inputs.iter().map(|column| column.slice(start, rows)).collect();
         match self.run_filled(by, &columns, rows) {
             Err(error) if !is_of_rows(&error) => Err(error),
-            // tract may fail where there is an answer.
-            Err(_) if rows == 1 && by == By::Fastest && self.engine.has_judge() => {
-                self.run_rows(By::Judge, inputs, start, rows, failures)
-            }
             Err(error) if rows == 1 => {
-                failures.refuse(start, || chain(&error));
+                // tract may fail where there is an answer.
+                let may_help = by == By::Fastest && self.engine.has_judge();
+                let why = match may_help.then(|| self.run_filled(By::Judge, &columns, rows)) {
+                    Some(Ok(answers)) => return Ok(answers),
+                    Some(Err(better)) if is_of_rows(&better) => better,
+                    _ => error,
+                };
+                failures.refuse(start, || chain(&why));
                 let columns = self.outputs.iter().map(|port| border::any_columns(port, 1));
                 columns.collect::<Result<Vec<_>>>().map(|all| all.concat())
             }

@@ -14,6 +14,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
+use super::Port;
 use crate::engine::mixed;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -62,6 +63,16 @@ impl Probe<'_> {
         let (columns, _) = run(self.program, &plan, &features.collect::<Result<Vec<_>>>()?, rows)?;
         Ok(columns)
     }
+}
+
+/// Rows of any elements for these ports, whatever the features of a model can become there.
+pub(super) fn rows_at_border(ports: &[Port], rows: usize) -> Result<Vec<ArrayRef>> {
+    let mut types = Vec::new();
+    for port in ports {
+        types.extend(port.column_types()?);
+    }
+    let columns = types.iter().enumerate();
+    columns.map(|(at, data_type)| feature(data_type, Source { kind: Kind::Mixed, at, width: 1 }, rows)).collect()
 }
 
 /// Where a feature's values come from: always the same for the same place.

@@ -6,7 +6,7 @@
 
 use foretell_tensors::{Budget, Data, ElementType, Fault, Tensor};
 
-use super::{Batch, Input, Length, Output};
+use super::{BATCH_ROWS_MAX, Batch, Input, Length, Output};
 use crate::elements::arrow_type;
 use crate::engine::{Evaluator, RowsAlong, mixed};
 use crate::error::{Error, Result, is_over_limit};
@@ -50,6 +50,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) file_bytes: u64,
     /// Whether operators take a scale from all rows that they see.
     pub(crate) scales_by_batch: bool,
+    /// Whether operators make elements of their places.
+    pub(crate) is_of_places: bool,
 }
 
 /// Tries a network.
@@ -174,7 +176,9 @@ impl Subject<'_> {
 
     /// How many rows can be computed at once.
     fn batch(&self, lengths: &[usize]) -> Result<Batch> {
-        if self.are_independent(lengths, ROWS) {
+        // Each place has to be seen where places count.
+        let rows = if self.is_of_places { BATCH_ROWS_MAX } else { ROWS };
+        if self.are_independent(lengths, rows) {
             return Ok(Batch::Any);
         }
         let declared = self.declared_batch.unwrap_or(1);

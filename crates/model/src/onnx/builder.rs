@@ -52,7 +52,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) producer_knows_missing: bool,
     /// Nodes of bodies, each as often as it was lowered.
     unrolled: u64,
-    /// Bytes of the constants that operators made.
+    /// Elements of the constants that ConstantOfShape made.
     made: u64,
     /// What the facts about all values weigh, and how much they may.
     held: u64,
@@ -91,14 +91,14 @@ impl<'a> Builder<'a> {
         self.held_max = self.held_max.saturating_add(fact.weight().saturating_mul(HELD_PER_CONSTANT));
     }
 
-    /// Notes a constant that an operator is about to make out of less, in bytes.
+    /// Notes that ConstantOfShape is about to make so many elements.
     ///
     /// # Errors
-    /// When all of them are too large.
-    pub(crate) fn make(&mut self, bytes: u64) -> Result<()> {
-        self.made = self.made.saturating_add(bytes);
-        let limit = self.limits.constant_bytes;
-        Limits::check("bytes of constants that its operators make", "constant_bytes", self.made, limit)
+    /// When all that it makes are too many.
+    pub(crate) fn make(&mut self, elements: u64) -> Result<()> {
+        self.made = self.made.saturating_add(elements);
+        let limit = self.limits.constant_elements;
+        Limits::check("elements of constants that ConstantOfShape makes", "constant_elements", self.made, limit)
     }
 
     /// Notes a fact that stays, such as the columns of a value: nodes that only move them make no step, but a copy.
@@ -108,6 +108,25 @@ impl<'a> Builder<'a> {
     pub(crate) fn hold(&mut self, fact: &Fact) -> Result<()> {
         self.held = self.held.saturating_add(fact.weight());
         self.check_weight(self.held)
+    }
+
+    /// Notes numbers that a step keeps for itself, whoever else has them.
+    ///
+    /// # Errors
+    /// When they weigh too much together with all facts.
+    pub(crate) fn hold_numbers(&mut self, count: usize) -> Result<()> {
+        self.held = self.held.saturating_add(count as u64);
+        self.check_weight(self.held)
+    }
+
+    /// What the facts weigh so far, for [`Self::let_go`].
+    pub(crate) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Forgets the facts since then: a body's do not outlive it.
+    pub(crate) fn let_go(&mut self, held: u64) {
+        self.held = held;
     }
 
     /// Whether facts may weigh so much together.
@@ -248,7 +267,7 @@ pub(crate) fn evaluated(
         .map(|fact| match fact {
             Fact::Block(block) if block.batch.is_none() => scratch.evaluate(&block).map(Fact::Constant),
             constant @ (Fact::Constant(_) | Fact::Absent) => Ok(constant),
-            _ => Err(node.unsupported("it reads nothing but constants, and gives something for each row")),
+            _ => Err(node.unsupported("it reads nothing but constants, and gives no constant")),
         })
         .collect()
 }

@@ -163,7 +163,7 @@ impl Fact {
     pub(crate) fn weight(&self) -> u64 {
         const SELF: u64 = 16;
         SELF + match self {
-            Self::Constant(tensor) => tensor.values.len() as u64,
+            Self::Constant(tensor) => constant_weight(&tensor.values),
             Self::Dims(dims) => 2 * dims.values.len() as u64,
             Self::Block(Block { columns, .. }) | Self::Map { columns, .. } => columns.len() as u64,
             Self::Sequence(facts) => facts.iter().map(Self::weight).sum(),
@@ -178,6 +178,12 @@ impl Fact {
     pub(crate) fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
     }
+}
+
+/// The elements of a constant, those of more than four bytes for as many as they would fill.
+fn constant_weight(values: &ArrayRef) -> u64 {
+    let bytes = values.to_data().get_slice_memory_size().unwrap_or(0);
+    values.len().max(bytes / size_of::<f32>()) as u64
 }
 
 /// Most dimensions of a value; nobody needs more, and operators ask each axis about the others.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fmt::Display;
+use std::hash::Hash;
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
@@ -41,8 +42,11 @@ pub(crate) fn sorted_nodes(graph: &GraphProto, outer: &dyn Fn(&str) -> bool) -> 
     kahn(graph, waiting, &readers)
 }
 
-/// The names, each of which is there once.
-pub(crate) fn unique<'n>(what: impl Display, names: impl Iterator<Item = &'n str>) -> Result<HashSet<&'n str>> {
+/// The names, or numbers, each of which is there once.
+pub(crate) fn unique<T: Copy + Display + Eq + Hash>(
+    what: impl Display,
+    names: impl Iterator<Item = T>,
+) -> Result<HashSet<T>> {
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {

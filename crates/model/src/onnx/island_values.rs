@@ -136,6 +136,7 @@ impl Emitted {
                 let port = self.ports.next();
                 let port = port.ok_or_else(|| Error::Internal("an island with too few results".to_string()))?;
                 let columns: Vec<ColumnId> = self.columns.by_ref().take(port.columns()).collect();
+                // What is folded has one extent more here than in the file; no node reads it.
                 let Port { data_type, shape, batch, packed, folded: _ } = port;
                 match (packed, &columns[..]) {
                     (true, &[column]) => Fact::Packed(Packed { data_type, shape, batch, column }),

@@ -176,11 +176,13 @@ impl Cut<'_, '_> {
     pub(crate) fn lower_to_tensors(&self, builder: &mut Builder) -> Result<Facts, Refusal> {
         let (graph, ports, columns) = self.evaluator_graph(builder)?;
         let outputs = self.names_read_outside();
-        let of_rows = self.names_from_outside().into_iter().filter(|name| {
-            let fact = (self.find)(name);
-            matches!(fact, Some(Fact::Block(_) | Fact::Packed(_) | Fact::Sequence(_)))
-        });
-        let dependence = Dependence::of(&self.nodes().collect::<Vec<_>>(), of_rows);
+        let from_outside = self.names_from_outside();
+        let are = |is_such: fn(&Fact) -> bool| {
+            from_outside.iter().copied().filter(move |name| (self.find)(name).is_some_and(is_such))
+        };
+        let of_rows = are(|fact| matches!(fact, Fact::Block(_) | Fact::Packed(_) | Fact::Sequence(_)));
+        let of_extents = are(|fact| matches!(fact, Fact::Dims(_)));
+        let dependence = Dependence::of(&self.nodes().collect::<Vec<_>>(), of_rows, of_extents);
         let read = self.names_others_read();
         let request = Request {
             of_rows: outputs.iter().map(|name| dependence.of_rows.contains(name)).collect(),

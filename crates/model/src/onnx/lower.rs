@@ -167,7 +167,10 @@ impl<'m> Attempt<'m> {
                 facts => facts,
             },
             Work::Tensors(_) => match cut.lower_to_tensors(builder) {
-                Ok(facts) => Ok(facts),
+                Ok(facts) => {
+                    facts.iter().try_for_each(|(_, fact)| builder.hold(fact))?;
+                    Ok(facts)
+                }
                 Err(Refusal::Failed(error)) => return Err(sides.reported(positions, error)),
                 Err(Refusal::Inside(outputs)) => {
                     sides.absorb(&cut, &outputs)?;
@@ -231,14 +234,17 @@ impl<'s> Scope<'s> {
 
     /// What a node gives. Where foretell has no operation for it and all it reads is constant, the evaluator computes it.
     fn lower_node(&self, builder: &mut Builder, node: &Node) -> Result<Vec<(String, Fact)>> {
-        let refusal = match self.lower_natively(builder, node) {
-            Err(error @ Error::UnsupportedOperator { .. }) if evaluator_knows(node.proto) => error,
-            result => return result,
+        let facts = match self.lower_natively(builder, node) {
+            Err(refusal @ Error::UnsupportedOperator { .. }) if evaluator_knows(node.proto) => {
+                match lower_constant(builder, node, self.opsets, &|name| self.find(name)) {
+                    Ok(Some(facts)) => facts,
+                    Ok(None) | Err(_) => return Err(refusal),
+                }
+            }
+            result => result?,
         };
-        match lower_constant(builder, node, self.opsets, &|name| self.find(name)) {
-            Ok(Some(facts)) => Ok(facts),
-            Ok(None) | Err(_) => Err(refusal),
-        }
+        facts.iter().try_for_each(|(_, fact)| builder.hold(fact))?;
+        Ok(facts)
     }
 
     pub(super) fn lower_natively(&self, builder: &mut Builder, node: &Node) -> Result<Vec<(String, Fact)>> {
@@ -253,13 +259,6 @@ impl<'s> Scope<'s> {
         let named = node.proto.output.iter().filter(|name| !name.is_empty()).count();
         if facts.len() < node.proto.output.len() && named > facts.len() {
             return Err(node.unsupported(format!("its output {} is read", facts.len())));
-        }
-        for fact in &facts {
-            // The values of a body do not outlive it.
-            match self.outer {
-                Some(_) => builder.check_weight(fact.weight())?,
-                None => builder.hold(fact)?,
-            }
         }
         Ok(node.proto.output.iter().cloned().zip(facts).collect())
     }
@@ -290,6 +289,7 @@ impl<'s> Scope<'s> {
         inputs: Vec<Fact>,
     ) -> Result<Vec<Fact>> {
         builder.unroll(graph.node.len())?;
+        let held = builder.held();
         let order = sorted_nodes(graph, &|name| self.find(name).is_some())?;
         let mut scope = Scope::new(self.opsets, Some(self));
         scope.facts.extend(graph.input.iter().map(|input| input.name.clone()).zip(inputs));
@@ -299,6 +299,7 @@ impl<'s> Scope<'s> {
             let facts = scope.lower_node(builder, &Node::new(proto, self.opsets.of(proto)))?;
             scope.facts.extend(facts);
         }
+        builder.let_go(held);
         Ok(scope.take_outputs(graph)?.into_iter().map(|(_, fact)| fact).collect())
     }
 

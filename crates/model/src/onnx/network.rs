@@ -16,6 +16,7 @@ use super::opsets::Opsets;
 use super::tensor_graph::GraphReader;
 use crate::engine::Evaluator;
 use crate::error::{Error, Result};
+use crate::island::is_of_places;
 use crate::model::LoadOptions;
 use crate::network::{Form, Input, Length, Network, Output, Subject, probe};
 use crate::program::{ColumnId, Op};
@@ -43,8 +44,15 @@ pub(crate) fn may_help(builder: &Builder, error: &Error) -> bool {
 }
 
 fn mixes_rows(graph: &GraphProto) -> bool {
-    let bodies = |node: &NodeProto| node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).any(mixes_rows);
-    graph.node.iter().any(|node| MIXING.contains(&node.op_type.as_str()) || bodies(node))
+    has_node(graph, &|node| MIXING.contains(&node.op_type.as_str()))
+}
+
+/// Whether there is such a node, in bodies as well.
+fn has_node(graph: &GraphProto, is_such: &dyn Fn(&NodeProto) -> bool) -> bool {
+    let in_bodies = |node: &NodeProto| {
+        node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).any(|body| has_node(body, is_such))
+    };
+    graph.node.iter().any(|node| is_such(node) || in_bodies(node))
 }
 
 /// Whether tract computes what stands there, for all values. Positions along an inner axis it does not check: one that is too
@@ -100,6 +108,7 @@ pub(crate) fn lower_network(
         declared_batch: batch,
         file_bytes: file_bytes as u64,
         scales_by_batch: mixes_rows(graph),
+        is_of_places: has_node(graph, &is_of_places),
     };
     let found = probe(&subject)?;
     let Inputs { features, named, facts } = add_inputs(builder, &declared, limits)?;

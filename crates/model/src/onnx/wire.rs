@@ -146,3 +146,29 @@ impl Counts<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_skipped_where_they_are_fields() {
+        let rest = |bytes: &[u8]| skip_numbers(bytes).len();
+        // A number of each kind, then a text.
+        let fields = [
+            &[0x40, 0x07][..],
+            &[0x40, 0xff, 0x01],
+            &[0x40, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+            &[0x3d, 1, 2, 3, 4],
+            &[0x39, 1, 2, 3, 4, 5, 6, 7, 8],
+        ];
+        let text = [0x4a, 1, b'x'];
+        assert_eq!(rest(&[fields.concat(), text.to_vec()].concat()), text.len());
+        // What ends early stays, and so does what is no field.
+        for broken in fields.iter().map(|field| &field[..field.len() - 1]).chain([&[0x07, 0][..], &[0xc0, 0x3e, 7]]) {
+            assert_eq!(rest(broken), broken.len(), "{broken:?}");
+            assert_eq!(rest(&[fields[0], broken].concat()), broken.len(), "{broken:?}");
+        }
+        assert_eq!(rest(&[]), 0);
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringArray};
 use arrow::datatypes::{Float32Type, Int64Type};
 use foretell_model::{Answer, Error, LoadOptions, Model, OnRefusedRow};
-use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType as Element;
+use tract_onnx::pb::{NodeProto, TensorProto};
 
 use crate::compare::elements;
 use crate::files::{encode, float, float_tensor, input, int, int_tensor, model, node};
@@ -204,6 +204,44 @@ fn the_evaluator_answers_rows_on_which_tract_fails() {
     let answers = model.run(&[numbers], 3, &[Answer::Raw], OnRefusedRow::Fail).expect("rows");
     let answers = elements(answers[0].as_struct().column(0));
     assert_eq!(answers.as_primitive::<Int64Type>().values(), &[-20, 0, i64::MIN, 0, 0, 0]);
+}
+
+#[test]
+fn a_row_has_the_answer_of_the_first_wherever_it_stands() {
+    let of_places = |name: &str, nodes: Vec<NodeProto>| {
+        let constants = vec![
+            int_tensor("zero", &[], &[0]),
+            int_tensor("one", &[], &[1]),
+            int_tensor("seven", &[], &[7]),
+            int_tensor("axis", &[1], &[1]),
+        ];
+        let file = encode(&model(1, nodes, constants));
+        let numbers: ArrayRef = Arc::new(Float32Array::from(vec![2.0; 40]));
+        let answers = predictions(&load(&file), &[numbers], OnRefusedRow::Fail).expect("rows");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{name}: {answers:?}");
+    };
+    of_places("a diagonal", vec![node("EyeLike", &["x"], "y", vec![int("k", -7)])]);
+    of_places(
+        "places that are counted",
+        vec![
+            node("Size", &["x"], "rows", vec![]),
+            node("Range", &["zero", "rows", "one"], "places", vec![]),
+            node("Greater", &["places", "seven"], "late", vec![]),
+            node("Unsqueeze", &["late", "axis"], "late_ones", vec![]),
+            node("Cast", &["late_ones"], "n", vec![int("to", Element::Float as i64)]),
+            node("Add", &["x", "n"], "y", vec![]),
+        ],
+    );
+    of_places(
+        "many rows",
+        vec![
+            node("Size", &["x"], "rows", vec![]),
+            node("Greater", &["rows", "seven"], "many", vec![]),
+            node("Where", &["many", "x", "x"], "same", vec![]),
+            node("Cast", &["many"], "n", vec![int("to", Element::Float as i64)]),
+            node("Add", &["same", "n"], "y", vec![]),
+        ],
+    );
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(crate) fn linear(
     weights: Vec<f32>,
     intercepts: Vec<f32>,
 ) -> Result<Vec<ColumnId>> {
+    builder.hold_numbers(weights.len())?;
     let types = vec![DataType::Float32; intercepts.len()];
     let model = LinearModel::try_new(weights, intercepts).map_err(|error| node.malformed(error.to_string()))?;
     builder.push(node, Op::Linear(Arc::new(model)), columns.to_vec(), types)
@@ -288,6 +289,7 @@ pub(crate) fn distances_to(
     points: &[f32],
     measure: Measure,
 ) -> Result<Vec<ColumnId>> {
+    builder.hold_numbers(points.len())?;
     let points = Points::try_new(points, columns.len(), measure).map_err(|error| node.malformed(error.to_string()))?;
     let types = vec![DataType::Float32; points.count()];
     builder.push(node, Op::Distances(Arc::new(points)), columns, types)

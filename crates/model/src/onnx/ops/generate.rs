@@ -80,8 +80,7 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
     }
     let elements = volume(&extents);
     if !dims.contains(&Dim::Batch) {
-        let element_bytes = value.to_data().get_slice_memory_size()? as u64;
-        builder.make(span(&extents).saturating_mul(element_bytes))?;
+        builder.make(span(&extents))?;
         let constant = Fact::Constant(Tensor { shape: extents, values: repeated(&value, elements)? });
         builder.give(&constant);
         return Ok(vec![constant]);

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::limits::Limits;
 use crate::onnx::builder::{Builder, integers};
 use crate::onnx::fact::{Block, Dim, Dims, Fact, normal_axis, span, strides};
+use crate::onnx::graph::unique;
 use crate::onnx::node::Node;
 use crate::program::Tensor;
 
@@ -98,9 +99,11 @@ pub(crate) fn slice(builder: &mut Builder, node: &Node, inputs: &[Fact]) -> Resu
         return Ok(vec![Dims { values, scalar: false }.into_fact()]);
     }
     let mut value = movable(builder, node, input(node, inputs, 0)?)?;
-    for (position, &axis) in axes.iter().enumerate() {
+    let rank = value.dims().unwrap_or_default().len();
+    let axes: Vec<usize> = axes.iter().map(|&axis| axis_of(node, axis, rank)).collect::<Result<_>>()?;
+    unique(format_args!("node `{}`: axis", node.name), axes.iter().copied())?;
+    for (position, axis) in axes.into_iter().enumerate() {
         let dims = value.dims().unwrap_or_default();
-        let axis = axis_of(node, axis, dims.len())?;
         match dims[axis] {
             // All rows are taken: nothing to do.
             Dim::Batch if starts[position] == 0 && ends[position] >= i64::from(i32::MAX) && steps[position] == 1 => {}

@@ -1,5 +1,7 @@
 //! The hostile files, made in code: each is small and asks for much.
 
+use std::iter;
+
 use foretell_testing::watch::File;
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType as Element;
@@ -48,7 +50,7 @@ pub(super) fn one(operator: &str, attributes: Vec<AttributeProto>) -> Vec<u8> {
 /// A node with constants behind its first input.
 fn with_constants(operator: &str, constants: Vec<TensorProto>) -> Vec<u8> {
     let names: Vec<String> = constants.iter().map(|constant| constant.name.clone()).collect();
-    let inputs: Vec<&str> = std::iter::once("x").chain(names.iter().map(String::as_str)).collect();
+    let inputs: Vec<&str> = iter::once("x").chain(names.iter().map(String::as_str)).collect();
     of(vec![node(operator, &inputs, "y", vec![])], constants)
 }
 
@@ -104,7 +106,7 @@ fn many_copies() -> Vec<(&'static str, Vec<u8>)> {
                 let from = format!("d{at}");
                 node(operator, &[&from, &from], &format!("d{}", at + 1), vec![int("axis", 0)])
             };
-            of(std::iter::once(first).chain((0..times).map(link)).chain([relu("x", "y")]).collect(), vec![])
+            of(iter::once(first).chain((0..times).map(link)).chain([relu("x", "y")]).collect(), vec![])
         }
     };
     let constant = float_tensor("c0", &[100, 1_000], &vec![1.0; 100_000]);
@@ -297,15 +299,26 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("constant_of_shape", fill(&[1 << 31, 1 << 31])),
         ("constant_of_shape_negative", fill(&[-1])),
         ("constant_of_shape_below_the_limit", fill(&[1 << 28])),
-        // As much as may be, and then a copy for everybody who computes with it.
-        ("odd_constant_of_shape_at_the_limit", {
-            let first = node("ConstantOfShape", &["s"], "v", vec![]);
-            let second = node("ConstantOfShape", &["t"], "w", vec![]);
-            let products = [node("MatMul", &["x", "v"], "h", vec![]), node("MatMul", &["h", "w"], "y", vec![])];
-            of(
-                [vec![first, second], products.to_vec()].concat(),
-                vec![list("s", &[2, 1 << 12]), list("t", &[1 << 12, 4_090])],
-            )
+        // As much as may be, and then a copy for every product, and one of every cast.
+        ("constant_of_shape_in_every_product", {
+            let mut nodes =
+                vec![node("ConstantOfShape", &["s"], "w", vec![]), node("ConstantOfShape", &["t"], "v", vec![])];
+            nodes.push(node("MatMul", &["x", "v"], "h0", vec![]));
+            nodes.extend((0..100).map(|at| node("MatMul", &[&format!("h{at}"), "w"], &format!("h{}", at + 1), vec![])));
+            nodes.push(node("MatMul", &["h100", "w"], "y", vec![]));
+            of(nodes, vec![list("s", &[723, 723]), list("t", &[2, 723])])
+        }),
+        ("constant_of_shape_in_every_type", {
+            let fill = node("ConstantOfShape", &["s"], "w", vec![]);
+            let casts =
+                (0..100).map(|at| node("Cast", &["w"], &format!("c{at}"), vec![int("to", Element::Double as i64)]));
+            of(iter::once(fill).chain(casts).collect(), vec![list("s", &[1 << 19])])
+        }),
+        ("slice_of_one_axis_over_and_over", {
+            let zeros = vec![0; 100_000];
+            let ends = list("ends", &vec![i64::MAX; 100_000]);
+            let nodes = vec![node("Slice", &["x", "zeros", "ends", "zeros"], "y", vec![])];
+            of(nodes, vec![list("zeros", &zeros), ends])
         }),
         ("odd_expand", with_constants("Expand", vec![list("s", &[1 << 40, 2])])),
         ("tile", with_constants("Tile", vec![list("r", &[1, i64::MAX])])),
@@ -388,7 +401,7 @@ fn broken_graphs() -> Vec<(&'static str, Vec<u8>)> {
             one("Constant", vec![AttributeProto { t: None, ..tensor("value", TensorProto::default()) }]),
         ),
         ("name_of_a_megabyte", of(vec![relu("x", &"y".repeat(1 << 20))], vec![])),
-        ("zip_bytes", b"PK\x03\x04".iter().copied().chain(std::iter::repeat_n(0, 1 << 20)).collect()),
+        ("zip_bytes", b"PK\x03\x04".iter().copied().chain(iter::repeat_n(0, 1 << 20)).collect()),
         ("zeros", vec![0; 1 << 20]),
         ("ones", vec![0xff; 1 << 20]),
         ("varint_without_end", vec![0x80; 1 << 20]),

@@ -16,7 +16,8 @@ mod worker;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ::foretell::model::instructions::{Level, limit};
 use ::foretell::model::{LoadOptions, Model};
@@ -41,6 +42,8 @@ pub const WORKER: &str = "worker";
 const ALL_INSTRUCTIONS: &str = "all";
 /// Threads that are measured.
 const THREADS: [usize; 2] = [1, 2];
+/// Between one engine and the next: the threads of onnxruntime wait for more work in a loop before they sleep.
+const PAUSE: Duration = Duration::from_millis(20);
 /// An engine whose rounds take longer has fewer, at least one.
 const ROUNDS_SECONDS_MAX: f64 = 2.0;
 
@@ -195,6 +198,7 @@ impl Options {
                 if batch > engine.batch_max || (round > 1 && *spent > ROUNDS_SECONDS_MAX) {
                     continue;
                 }
+                thread::sleep(PAUSE);
                 let timing = worker.run(batch, self.seconds)?;
                 if round > 0 {
                     *spent += timing.seconds;

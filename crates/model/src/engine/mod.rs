@@ -19,7 +19,7 @@ use foretell_tensors::Tensor;
 pub(crate) use alike::{RowsAlong, Tolerance, are_close, mixed};
 pub(crate) use caught::{Cause, caught};
 pub(crate) use evaluator::{Evaluator, leaves};
-pub(crate) use tract::{Extent, TractPlan, element_of, input_of};
+pub(crate) use tract::{Extent, TractPlan, element_of, input_of, takes_nothing};
 
 /// Who computes a graph.
 #[derive(Debug)]

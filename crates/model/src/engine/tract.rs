@@ -23,6 +23,15 @@ impl std::fmt::Debug for TractPlan {
     }
 }
 
+/// Whether tract lets an input of this operator have no elements. Others look at the first element of a constant, whether or not
+/// it is there.
+pub(crate) fn takes_nothing(op_type: &str) -> bool {
+    matches!(
+        op_type,
+        "ConstantOfShape" | "Expand" | "Pad" | "Reshape" | "Resize" | "Slice" | "Squeeze" | "Unsqueeze" | "Upsample"
+    ) || op_type.starts_with("Reduce")
+}
+
 impl TractPlan {
     /// Compiles a model, whose own inputs are replaced by these.
     ///

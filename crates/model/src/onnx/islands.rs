@@ -15,6 +15,7 @@ use super::opsets::Opsets;
 use super::tensor::read_island_tensor;
 use super::tensor_graph::GraphReader;
 use crate::elements::element_type;
+use crate::engine::takes_nothing;
 use crate::error::{Error, Result};
 use crate::island::{
     BATCH_MAX, Dependence, Draft, Evaluated, InputPort, Island, Output, Port, Probe, Refusal, Request, compile,
@@ -119,6 +120,9 @@ impl Cut<'_, '_> {
         let mut constants = Vec::new();
         for name in self.names_from_outside() {
             match self.fact(&node, name)? {
+                Fact::Constant(tensor) if tensor.values.is_empty() && !self.are_shapes(name) => {
+                    return Err(node.unsupported(format!("tract over `{name}`, which has no elements")));
+                }
                 Fact::Constant(tensor) => constants.push(tensor_proto(&node, name, tensor)?),
                 Fact::Dims(dims) => {
                     let values = self.concrete_shape(&node, name, &dims.values)?;
@@ -236,6 +240,11 @@ impl Cut<'_, '_> {
 
     fn fact(&self, node: &Node, name: &str) -> Result<&Fact> {
         (self.find)(name).ok_or_else(|| node.unsupported(format!("it reads `{name}`, which columns cannot hold")))
+    }
+
+    /// Whether everybody who reads a constant without elements takes it for a shape, a list of axes or nothing.
+    fn are_shapes(&self, name: &str) -> bool {
+        self.nodes().filter(|node| names_read(node).contains(&name)).all(|node| takes_nothing(&node.op_type))
     }
 
     /// A shape with the number of rows in it: a Reshape finds that number itself, an Expand has it already.

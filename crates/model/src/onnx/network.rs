@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use foretell_tensors::ElementType;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::builder::Builder;
 use super::decode::malformed;
 use super::fact::{Block, Fact, Packed, Ragged};
+use super::graph::names_read;
 use super::inputs::{Declared, Inputs, add_inputs, declared_inputs};
 use super::lower::Lowered;
 use super::node::Node;
 use super::opsets::Opsets;
 use super::tensor_graph::GraphReader;
-use crate::engine::Evaluator;
+use crate::engine::{Evaluator, takes_nothing};
 use crate::error::{Error, Result};
 use crate::island::is_of_places;
 use crate::model::LoadOptions;
@@ -61,14 +62,28 @@ fn is_safe_for_tract(graph: &GraphProto) -> bool {
     let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str());
     let written = graph.node.iter().filter(|node| node.op_type == "Constant").flat_map(|node| &node.output);
     let constants: HashSet<&str> = constants.chain(written.map(String::as_str)).collect();
+    let empty = empty_constants(graph);
+    let reads_nothing =
+        |node: &NodeProto| names_read(node).iter().any(|name| empty.contains(name)) && !takes_nothing(&node.op_type);
     let is_safe = |node: &NodeProto| {
         let is_inner = node.attribute.iter().any(|attribute| attribute.name == "axis" && attribute.i != 0);
         let is_constant = node.input.get(1).is_some_and(|positions| constants.contains(positions.as_str()));
-        node.op_type != "Gather" || !is_inner || is_constant
+        !reads_nothing(node) && (node.op_type != "Gather" || !is_inner || is_constant)
     };
     let bodies_are_safe =
         |node: &NodeProto| node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).all(is_safe_for_tract);
     graph.node.iter().all(|node| is_safe(node) && bodies_are_safe(node))
+}
+
+/// The constants of a graph that have no elements.
+fn empty_constants(graph: &GraphProto) -> HashSet<&str> {
+    let is_empty = |tensor: &TensorProto| tensor.dims.contains(&0);
+    let given = graph.initializer.iter().filter(|tensor| is_empty(tensor)).map(|tensor| tensor.name.as_str());
+    let is_written = |node: &&NodeProto| {
+        node.op_type == "Constant" && node.attribute.iter().filter_map(|attribute| attribute.t.as_ref()).any(is_empty)
+    };
+    let written = graph.node.iter().filter(is_written).flat_map(|node| &node.output);
+    given.chain(written.map(String::as_str)).collect()
 }
 
 fn main_graph(model: &ModelProto) -> Result<&GraphProto> {

@@ -37,6 +37,10 @@ pub fn files() -> Vec<File> {
         let classifier = node("ai.onnx.ml.TreeEnsembleClassifier", &["c"], "y", classifier);
         encode(&model(2, vec![classifier], vec![float_tensor("c", &[3, 3], &[0.0; 9])]))
     };
+    let power_of_nothing = || {
+        let nodes = vec![node("Sinh", &["x"], "s", vec![]), node("Pow", &["s", "c"], "y", vec![])];
+        encode(&model(1, nodes, vec![float_tensor("c", &[1, 0], &[])]))
+    };
     let files = [
         // tract followed the loop for ever: it has an operator of this name, whatever its domain.
         (
@@ -54,6 +58,8 @@ pub fn files() -> Vec<File> {
         ("found_learner_that_is_an_array", b"{L\0\0\0\0\0\0\0\x07learner[$l#L\0\0\0\0\0\0\0\0}".to_vec()),
         // A network asked for the first of no outputs.
         ("found_scalar_without_outputs", scalar_without_outputs()),
+        // tract looked at the first of no exponents.
+        ("found_power_of_nothing", power_of_nothing()),
         // The columns of a program that computes constants were taken for those of the model.
         ("found_classes_of_a_constant", classes_of_a_constant()),
         // These loaded, and failed for each batch as a bug of ours.

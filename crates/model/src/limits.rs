@@ -58,7 +58,7 @@ impl Default for Limits {
             features: 65_536,
             classes: 65_536,
             columns: 1 << 19,
-            constant_elements: 1 << 19,
+            constant_elements: 1 << 21,
             steps: 1 << 18,
             string_bytes: 256 << 20,
             run_bytes: 1 << 30,

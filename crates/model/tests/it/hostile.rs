@@ -116,7 +116,7 @@ fn small_files_that_ask_for_much() {
     assert_snapshot!(refusal(&of(vec![node("Transpose", &["c"], "y", vec![])], vec![empty])), @"the model has 1099511627776 elements in one tensor, the limit is 536870912; raise it with `SET foretell.limit_tensor_elements = ...` if you trust the file");
     let shape = |values: &[i64]| int_tensor("s", &[values.len() as i64], values);
     let fill = |values: &[i64]| of(vec![node("ConstantOfShape", &["s"], "y", vec![])], vec![shape(values)]);
-    assert_snapshot!(refusal(&fill(&[1 << 40, 0])), @"the model has 1099511627776 elements of constants that ConstantOfShape makes, the limit is 524288; raise it with `SET foretell.limit_constant_elements = ...` if you trust the file");
+    assert_snapshot!(refusal(&fill(&[1 << 40, 0])), @"the model has 1099511627776 elements of constants that ConstantOfShape makes, the limit is 2097152; raise it with `SET foretell.limit_constant_elements = ...` if you trust the file");
     assert_snapshot!(refusal(&fill(&[-2])), @"not a valid ONNX model: operator `ai.onnx.ConstantOfShape` (node `constantofshape`): a dimension of -2");
     let reshape = |values: &[i64]| of(vec![node("Reshape", &["x", "s"], "y", vec![])], vec![shape(values)]);
     assert_snapshot!(refusal(&reshape(&[-1, -2])), @"operator `ai.onnx.Reshape` (node `reshape`, opset 18) is not supported: it mixes rows: reshapes [N, 2] to [-1, -2]");

@@ -306,13 +306,13 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
             nodes.push(node("MatMul", &["x", "v"], "h0", vec![]));
             nodes.extend((0..100).map(|at| node("MatMul", &[&format!("h{at}"), "w"], &format!("h{}", at + 1), vec![])));
             nodes.push(node("MatMul", &["h100", "w"], "y", vec![]));
-            of(nodes, vec![list("s", &[723, 723]), list("t", &[2, 723])])
+            of(nodes, vec![list("s", &[1447, 1447]), list("t", &[2, 1447])])
         }),
         ("constant_of_shape_in_every_type", {
             let fill = node("ConstantOfShape", &["s"], "w", vec![]);
             let casts =
                 (0..100).map(|at| node("Cast", &["w"], &format!("c{at}"), vec![int("to", Element::Double as i64)]));
-            of(iter::once(fill).chain(casts).collect(), vec![list("s", &[1 << 19])])
+            of(iter::once(fill).chain(casts).collect(), vec![list("s", &[1 << 21])])
         }),
         ("slice_of_one_axis_over_and_over", {
             let zeros = vec![0; 100_000];

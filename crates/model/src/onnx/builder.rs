@@ -106,16 +106,15 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// When they weigh too much together.
     pub(crate) fn hold(&mut self, fact: &Fact) -> Result<()> {
-        self.held = self.held.saturating_add(fact.weight());
-        self.check_weight(self.held)
+        self.hold_numbers(fact.weight())
     }
 
     /// Notes numbers that a step keeps for itself, whoever else has them.
     ///
     /// # Errors
     /// When they weigh too much together with all facts.
-    pub(crate) fn hold_numbers(&mut self, count: usize) -> Result<()> {
-        self.held = self.held.saturating_add(count as u64);
+    pub(crate) fn hold_numbers(&mut self, count: u64) -> Result<()> {
+        self.held = self.held.saturating_add(count);
         self.check_weight(self.held)
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn linear(
     weights: Vec<f32>,
     intercepts: Vec<f32>,
 ) -> Result<Vec<ColumnId>> {
-    builder.hold_numbers(weights.len())?;
+    builder.hold_numbers(weights.len() as u64)?;
     let types = vec![DataType::Float32; intercepts.len()];
     let model = LinearModel::try_new(weights, intercepts).map_err(|error| node.malformed(error.to_string()))?;
     builder.push(node, Op::Linear(Arc::new(model)), columns.to_vec(), types)
@@ -289,7 +289,7 @@ pub(crate) fn distances_to(
     points: &[f32],
     measure: Measure,
 ) -> Result<Vec<ColumnId>> {
-    builder.hold_numbers(points.len())?;
+    builder.hold_numbers(points.len() as u64)?;
     let points = Points::try_new(points, columns.len(), measure).map_err(|error| node.malformed(error.to_string()))?;
     let types = vec![DataType::Float32; points.count()];
     builder.push(node, Op::Distances(Arc::new(points)), columns, types)

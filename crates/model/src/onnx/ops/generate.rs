@@ -66,6 +66,9 @@ pub(crate) fn constant_of_shape(builder: &mut Builder, node: &Node, inputs: &[Fa
         constant => integers(node, constant, "shape")?.into_iter().map(Dim::Known).collect(),
     };
     let value = match node.tensor("value", builder.limits)? {
+        Some(tensor) if *tensor.values.data_type() == DataType::Utf8 => {
+            return Err(node.malformed("attribute `value` is a text; it must be a number"));
+        }
         Some(tensor) if tensor.values.len() == 1 => tensor.values,
         Some(_) => return Err(node.malformed("attribute `value` must have one element")),
         None => Arc::new(Float32Array::from(vec![0.0])),

@@ -314,6 +314,15 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
                 (0..100).map(|at| node("Cast", &["w"], &format!("c{at}"), vec![int("to", Element::Double as i64)]));
             of(iter::once(fill).chain(casts).collect(), vec![list("s", &[1 << 21])])
         }),
+        ("constant_of_shape_of_a_long_text", {
+            let value = TensorProto {
+                dims: vec![1],
+                data_type: Element::String as i32,
+                string_data: vec![vec![b'x'; 1 << 16]],
+                ..TensorProto::default()
+            };
+            of(vec![node("ConstantOfShape", &["s"], "y", vec![tensor("value", value)])], vec![list("s", &[1 << 21])])
+        }),
         ("slice_of_one_axis_over_and_over", {
             let zeros = vec![0; 100_000];
             let ends = list("ends", &vec![i64::MAX; 100_000]);

@@ -101,6 +101,21 @@ def tokens(rows, seed, length=32):
     return {name: pa.array(list(values), pa.list_(pa.int64())) for name, values in lists.items()}
 
 
+def pictures(rows, seed, size=28):
+    """A list of `size * size` float32 for each grey picture."""
+    return {"image": lists_of(np.random.default_rng(seed).random((rows, size * size), np.float32))}
+
+
+def sequences(rows, seed, steps=32, features=8):
+    """A list of `steps * features` float32 for each series."""
+    return {"sequence": lists_of(np.random.default_rng(seed).standard_normal((rows, steps * features), np.float32))}
+
+
+def lists_of(table):
+    starts = np.arange(len(table) + 1, dtype=np.int32) * table.shape[1]
+    return pa.ListArray.from_arrays(pa.array(starts), pa.array(table.ravel()))
+
+
 def columns_of(table):
     """A matrix as columns `f0`, `f1` and so on."""
     return {f"f{at}": table[:, at] for at in range(table.shape[1])}
@@ -115,6 +130,8 @@ def write_all(folder, blocks):
         folder / "census.parquet": lambda: census(262_144, SEED + 2)[0],
         folder / "digits.parquet": lambda: columns_of(digits(262_144, SEED + 3)),
         folder / "tokens.parquet": lambda: tokens(512, SEED + 4),
+        folder / "pictures.parquet": lambda: pictures(16_384, SEED + 6),
+        folder / "sequences.parquet": lambda: sequences(16_384, SEED + 7),
         small / "00.parquet": lambda: columns_of(numbers(100_000, SEED + 5)[0]),
     }
     for block in range(blocks):

@@ -53,6 +53,8 @@ def onnxruntime(model, rows, threads):
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     wanted = [session.get_outputs()[-1].name]
     if isinstance(rows, dict):
+        shapes = {given.name: [size for size in given.shape[1:] if isinstance(size, int)] for given in session.get_inputs()}
+        rows = {name: column.reshape(len(column), *shapes[name] or [-1]) for name, column in rows.items()}
         return lambda a, b: session.run(wanted, {name: column[a:b] for name, column in rows.items()})[0]
     name = session.get_inputs()[0].name
     return lambda a, b: session.run(wanted, {name: rows[a:b]})[0]

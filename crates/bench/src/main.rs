@@ -33,7 +33,7 @@ struct Command {
     run: fn(Parser) -> Result<()>,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command { name: "kernels", help: "predict over rows in memory, beside every peer", run: kernels::run },
     Command { name: "tables", help: "score ten million rows of Parquet, beside every peer", run: tables::run },
     Command {
@@ -41,6 +41,7 @@ const COMMANDS: [Command; 10] = [
         help: "count the instructions of a row with valgrind",
         run: kernels::count_instructions,
     },
+    Command { name: "plans", help: "compare plans of tract for so many rows at once", run: kernels::compare_plans },
     Command { name: "flights", help: "score the flights and save the result, beside onnxruntime", run: flights::run },
     Command { name: "big", help: "score fifty million rows and save the result", run: big::run },
     Command { name: "start", help: "start the program and ask for one row", run: start::run },

@@ -119,7 +119,7 @@ const fn double(engine: &Engine) -> Engine {
 }
 
 /// All models.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 14] = [
     Case {
         name: "linear",
         title: "scaler + logistic regression, 28 float32 columns",
@@ -257,6 +257,58 @@ pub const CASES: [Case; 10] = [
             one_row("perceptron.onnx"),
             onnxruntime("perceptron.onnx"),
             engine("tract", Kind::Tract, "perceptron.onnx"),
+        ],
+    },
+    Case {
+        name: "support",
+        title: "support vector regression, 4,000 rows trained on, Gaussian kernel",
+        rows: "table/00.parquet",
+        batches: BATCHES,
+        is_classifier: false,
+        engines: &[
+            foretell("support.onnx"),
+            avx2("support.onnx"),
+            one_row("support.onnx"),
+            onnxruntime("support.onnx"),
+        ],
+    },
+    Case {
+        name: "neighbours",
+        title: "mean of the five nearest of 5,000 rows",
+        rows: "table/00.parquet",
+        batches: BATCHES,
+        is_classifier: false,
+        engines: &[
+            foretell("neighbours.onnx"),
+            avx2("neighbours.onnx"),
+            one_row("neighbours.onnx"),
+            onnxruntime("neighbours.onnx"),
+        ],
+    },
+    Case {
+        name: "convolutions",
+        title: "convolutional network, pictures of 28 x 28",
+        rows: "pictures.parquet",
+        batches: [1, 256, 8_192],
+        is_classifier: false,
+        engines: &[
+            foretell("convolutions.onnx"),
+            one_row("convolutions.onnx"),
+            onnxruntime("convolutions.onnx"),
+            engine("tract", Kind::Tract, "convolutions.onnx"),
+        ],
+    },
+    Case {
+        name: "recurrent",
+        title: "LSTM of 64 units, 32 steps of 8 numbers",
+        rows: "sequences.parquet",
+        batches: [1, 256, 8_192],
+        is_classifier: false,
+        engines: &[
+            foretell("recurrent.onnx"),
+            one_row("recurrent.onnx"),
+            onnxruntime("recurrent.onnx"),
+            engine("tract", Kind::Tract, "recurrent.onnx"),
         ],
     },
     Case {

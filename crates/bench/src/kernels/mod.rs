@@ -8,6 +8,7 @@ mod check;
 mod foretell;
 mod goals;
 mod instructions;
+mod plans;
 mod rows;
 mod stream;
 mod tract;
@@ -26,14 +27,14 @@ use lexopt::{Arg, Parser, ValueExt};
 use self::cases::{CASES, Case, Engine, Kind};
 use self::foretell::{Call, ModelEngine, SqlEngine};
 use self::goals::GOALS;
-use self::rows::Tensors;
-use self::tract::TractEngine;
+use self::tract::{CHUNK_ROWS, PlanKind, TractEngine};
 use self::worker::{Answers, Worker};
 use crate::Result;
 use crate::measure::Sample;
 use crate::report::{Grid, Report, locked_version, per_second, times};
 
 pub use self::instructions::{ONE_ROW, one_row, run as count_instructions};
+pub use self::plans::run as compare_plans;
 
 /// The command that runs one engine in a process of its own.
 pub const WORKER: &str = "worker";
@@ -309,8 +310,8 @@ pub fn work(mut parser: Parser) -> Result<()> {
             )
         }
         "tract" => {
-            let batch = rows::read(&rows, "Utf8View", usize::MAX)?;
-            let mut engine = TractEngine::new(&model, Tensors::of(&batch)?, batch.num_rows(), threads);
+            let rows = rows::matrices(&rows::read(&rows, "Utf8View", usize::MAX)?)?;
+            let mut engine = TractEngine::new(&model, &rows, threads, CHUNK_ROWS, PlanKind::Specialised);
             let start = Instant::now();
             engine.plan(1)?;
             worker::serve(&mut engine, &locked_version("tract-onnx"), start.elapsed().as_secs_f64())

@@ -9,6 +9,7 @@ use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use tokio::runtime::Builder;
+use tract_onnx::prelude::Tensor;
 
 use super::worker::{Answers, path_text};
 use crate::Result;
@@ -123,28 +124,25 @@ fn floats(array: &ArrayRef) -> Result<Vec<f32>> {
     Ok(cast(array, &DataType::Float32)?.as_primitive::<Float32Type>().values().to_vec())
 }
 
-/// The rows as tensors, row after row, as a peer takes them: one matrix of all numbers, or each list as a matrix.
-pub enum Tensors {
-    Matrix { values: Vec<f32>, width: usize },
-    Lists(Vec<(Vec<i64>, usize)>),
+/// The rows as tract takes them: one matrix of all numbers, or one for each column of lists.
+pub fn matrices(rows: &RecordBatch) -> Result<Vec<Tensor>> {
+    let is_list = |column: &ArrayRef| matches!(column.data_type(), DataType::List(_));
+    if rows.columns().iter().any(is_list) {
+        return rows.columns().iter().map(matrix_of_lists).collect();
+    }
+    let columns: Vec<Vec<f32>> = rows.columns().iter().map(floats).collect::<Result<_>>()?;
+    let at = |row| columns.iter().map(move |column| column[row]);
+    let values: Vec<f32> = (0..rows.num_rows()).flat_map(at).collect();
+    Ok(vec![Tensor::from_shape(&[rows.num_rows(), columns.len()], &values)?])
 }
 
-impl Tensors {
-    pub fn of(rows: &RecordBatch) -> Result<Self> {
-        let is_list = |column: &ArrayRef| matches!(column.data_type(), DataType::List(_));
-        if rows.columns().iter().any(is_list) {
-            let lists = rows.columns().iter().map(|column| {
-                let list = column.as_list_opt::<i32>().ok_or("a column that is no list beside one that is")?;
-                let elements = list.values().as_primitive_opt::<Int64Type>().ok_or("a list of other than int64")?;
-                Ok((elements.values().to_vec(), elements.len() / list.len()))
-            });
-            return Ok(Self::Lists(lists.collect::<Result<_>>()?));
-        }
-        let Answers { values, width } = {
-            let columns: Vec<Vec<f32>> = rows.columns().iter().map(floats).collect::<Result<_>>()?;
-            let at = |row| columns.iter().map(move |column| column[row]);
-            Answers { values: (0..rows.num_rows()).flat_map(at).collect(), width: columns.len() }
-        };
-        Ok(Self::Matrix { values, width })
+fn matrix_of_lists(column: &ArrayRef) -> Result<Tensor> {
+    let list = column.as_list_opt::<i32>().ok_or("a column that is no list beside one that is")?;
+    let elements = list.values();
+    let shape = [list.len(), elements.len() / list.len()];
+    match elements.data_type() {
+        DataType::Int64 => Ok(Tensor::from_shape(&shape, elements.as_primitive::<Int64Type>().values())?),
+        DataType::Float32 => Ok(Tensor::from_shape(&shape, elements.as_primitive::<Float32Type>().values())?),
+        other => Err(format!("a list of {other}").into()),
     }
 }

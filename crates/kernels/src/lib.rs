@@ -14,6 +14,7 @@
 //! ```
 
 pub mod activation;
+pub mod convolution;
 pub mod dense;
 pub mod forms;
 pub mod functions;
@@ -27,6 +28,7 @@ pub mod neighbours;
 mod numbers;
 mod panels;
 pub mod points;
+pub mod pooling;
 pub mod real;
 #[cfg(test)]
 mod samples;

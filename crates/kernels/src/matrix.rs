@@ -23,28 +23,28 @@
 //! assert_eq!(result, [4.0, 5.0, 10.0, 11.0]);
 //! ```
 
-mod strips;
+pub(crate) mod strips;
 
 use std::ops::Range;
 
 use crate::forms::Form;
 use crate::numbers::Numbers;
-use strips::Strips;
+use strips::{Even, Strips};
 
 /// Features whose products are summed before they join the result.
-const BLOCK_DEPTH: usize = 256;
+pub(crate) const BLOCK_DEPTH: usize = 256;
 
 /// Rows of the left matrix that are computed before the next ones: their features of one block stay in the second-level cache.
 const BLOCK_ROWS: usize = 256;
 
 /// Vectors of columns that are computed together at most.
-const VECTORS_MAX: usize = 3;
+pub(crate) const VECTORS_MAX: usize = 3;
 
 /// Up to so many rows, columns are read where they lie: packing them would take as long as computing.
 const DIRECT_ROWS_MAX: usize = 8;
 
 /// Numbers of a vector at most.
-const LANES_MAX: usize = 16;
+pub(crate) const LANES_MAX: usize = 16;
 
 /// Extents of a product: `rows` × `depth` times `depth` × `columns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,9 +131,10 @@ impl Product {
                 left: &left[rows.start * all.depth + depth.start..],
                 left_stride: all.depth,
                 right,
-                right_stride,
+                features: Even(right_stride),
                 result: &mut result[rows.start * all.columns + column..],
                 result_stride: all.columns,
+                first: None,
                 rows: rows.len(),
                 depth: depth.len(),
                 vectors: padded / lanes,
@@ -172,12 +173,12 @@ impl Product {
 }
 
 /// `0..extent` in parts of at most `length`.
-fn blocks(extent: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn blocks(extent: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..extent).step_by(length).map(move |start| start..extent.min(start + length))
 }
 
 /// How many of the columns that are left are computed together: two pairs of vectors are faster than three and one.
-fn panel_width(columns: usize, lanes: usize) -> usize {
+pub(crate) fn panel_width(columns: usize, lanes: usize) -> usize {
     let vectors = match columns.div_ceil(lanes) {
         4 => 2,
         vectors => vectors.min(VECTORS_MAX),

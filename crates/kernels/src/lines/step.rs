@@ -97,6 +97,15 @@ impl<'a> View<'a> {
         }
     }
 
+    /// So many numbers of the block, if its lines lie one behind the other, as wide as this.
+    #[inline(always)]
+    fn all(&self, width: usize, count: usize) -> Option<&'a [f32]> {
+        match self.starts {
+            Starts::Every(distance) if distance == width => Some(&self.numbers[self.first * distance..][..count]),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     fn line(&self, line: usize, width: usize) -> &'a [f32] {
         &self.numbers[self.start(line)..][..width]
@@ -166,6 +175,9 @@ impl<'a, F: Fn(Value) -> View<'a>> Loops for Block<'_, F> {
 
 #[inline(always)]
 fn copy(of: &View, numbers: usize, to: &mut [f32]) {
+    if let Some(all) = of.all(numbers, to.len()) {
+        return to.copy_from_slice(all);
+    }
     for (line, to) in to.chunks_exact_mut(numbers).enumerate() {
         to.copy_from_slice(of.line(line, numbers));
     }
@@ -174,6 +186,12 @@ fn copy(of: &View, numbers: usize, to: &mut [f32]) {
 /// Each number of one value with that of another.
 #[inline(always)]
 fn zip(first: &View, second: &View, numbers: usize, to: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
+    if (first.extent, second.extent) == (Extent::Line, Extent::Line)
+        && let (Some(first), Some(second)) = (first.all(numbers, to.len()), second.all(numbers, to.len()))
+    {
+        let pairs = first.iter().zip(second);
+        return to.iter_mut().zip(pairs).for_each(|(to, (&a, &b))| *to = combine(a, b));
+    }
     for (line, to) in to.chunks_exact_mut(numbers).enumerate() {
         match (first.extent, second.extent) {
             (Extent::Line, Extent::Line) => {

@@ -1,7 +1,48 @@
-//! Some columns of a product, for strips of a few rows at a time.
+//! Some columns of a product, for strips of a few rows at a time: those of a matrix, or of what a convolution sees of a picture.
 
 use super::{LANES_MAX, VECTORS_MAX};
 use crate::vector::{Loops, Vector};
+
+/// Where each feature's numbers of all columns begin.
+pub(crate) trait Features: Copy {
+    /// Where those of a feature do.
+    fn start(self, feature: usize) -> usize;
+
+    /// The last place where some of so many features do.
+    fn last(self, depth: usize) -> usize;
+}
+
+/// So many numbers behind those of the feature before.
+#[derive(Clone, Copy)]
+pub(crate) struct Even(pub(crate) usize);
+
+impl Features for Even {
+    #[inline(always)]
+    fn start(self, feature: usize) -> usize {
+        feature * self.0
+    }
+
+    #[inline(always)]
+    fn last(self, depth: usize) -> usize {
+        depth.saturating_sub(1) * self.0
+    }
+}
+
+/// At any place.
+#[derive(Clone, Copy)]
+pub(crate) struct Anywhere<'a>(pub(crate) &'a [usize]);
+
+impl Features for Anywhere<'_> {
+    #[inline(always)]
+    fn start(self, feature: usize) -> usize {
+        self.0[feature]
+    }
+
+    #[inline(always)]
+    fn last(self, depth: usize) -> usize {
+        self.0[..depth].iter().copied().max().unwrap_or(0)
+    }
+}
 
 /// Rows of a strip at most. With three vectors of sums for each, the sums, the vectors of columns and one number of a row fill
 /// 32 registers. Where there are 16, four rows would fill them as well, but the compiler then keeps a sum in memory: three
@@ -12,28 +53,32 @@ const ROWS_MAX: usize = 8;
 const COLUMNS_MAX: usize = VECTORS_MAX * LANES_MAX;
 
 /// What some features contribute to some columns of some rows.
-pub(super) struct Strips<'a> {
+pub(crate) struct Strips<'a, F> {
     /// Each row's features, `left_stride` behind those of the one before.
-    pub(super) left: &'a [f32],
-    pub(super) left_stride: usize,
-    /// Each feature's numbers of all columns, `right_stride` behind those of the one before.
-    pub(super) right: &'a [f32],
-    pub(super) right_stride: usize,
+    pub(crate) left: &'a [f32],
+    pub(crate) left_stride: usize,
+    /// The numbers of all columns for each feature, which begin where `features` says.
+    pub(crate) right: &'a [f32],
+    pub(crate) features: F,
     /// Each row's sums, `result_stride` behind those of the one before.
-    pub(super) result: &'a mut [f32],
-    pub(super) result_stride: usize,
-    pub(super) rows: usize,
+    pub(crate) result: &'a mut [f32],
+    pub(crate) result_stride: usize,
+    /// What the sums of each row are added to, instead of those that are there.
+    pub(crate) first: Option<&'a [f32]>,
+    pub(crate) rows: usize,
     /// Number of features.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     /// Vectors that the columns fill.
-    pub(super) vectors: usize,
+    pub(crate) vectors: usize,
     /// Columns that there are.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
-impl Loops for Strips<'_> {
+impl<F: Features> Loops for Strips<'_, F> {
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
+        let end = self.features.last(self.depth) + self.vectors * V::LANES;
+        assert!(self.right.len() >= end, "all columns of all features");
         // SAFETY: the caller has the instructions.
         unsafe {
             match self.vectors {
@@ -45,7 +90,7 @@ impl Loops for Strips<'_> {
     }
 }
 
-impl Strips<'_> {
+impl<F: Features> Strips<'_, F> {
     /// # Safety
     /// The processor has the instructions of `V`.
     #[inline(always)]
@@ -102,19 +147,21 @@ impl Strips<'_> {
         tile: Option<&mut [f32; ROWS_MAX * COLUMNS_MAX]>,
     ) {
         const { assert!(N <= ROWS_MAX && R * V::LANES <= COLUMNS_MAX) };
-        let (left_stride, right_stride) = (self.left_stride, self.right_stride);
+        let left_stride = self.left_stride;
         let left = &self.left[row * left_stride..][..(N - 1) * left_stride + self.depth];
-        let right = &self.right[..self.depth.saturating_sub(1) * right_stride + R * V::LANES];
+        let first = self.first.map(|first| &first[row..][..N]);
         let (target, stride) = match tile {
             Some(tile) => (&mut tile[..], COLUMNS_MAX),
             None => (&mut self.result[row * self.result_stride..], self.result_stride),
         };
         let target = &mut target[..(N - 1) * stride + R * V::LANES];
-        // SAFETY: the caller has the instructions; the slices have the lengths that are read and written.
+        // SAFETY: the caller has the instructions; the slices have the lengths that are read and written, and `run` has seen
+        // to it that all columns of all features are there.
         unsafe {
             let mut sums = [[V::all(0.0); R]; N];
-            let (mut factors, mut columns) = (left.as_ptr(), right.as_ptr());
-            for _ in 0..self.depth {
+            let mut factors = left.as_ptr();
+            for feature in 0..self.depth {
+                let columns = self.right.as_ptr().add(self.features.start(feature));
                 let numbers: [V; R] = std::array::from_fn(|r| V::load(columns.add(r * V::LANES)));
                 for (n, sums) in sums.iter_mut().enumerate() {
                     let factor = V::all(*factors.add(n * left_stride));
@@ -123,12 +170,15 @@ impl Strips<'_> {
                     }
                 }
                 factors = factors.wrapping_add(1);
-                columns = columns.wrapping_add(right_stride);
             }
             for (n, sums) in sums.iter().enumerate() {
                 for (r, sum) in sums.iter().enumerate() {
                     let target = target.as_mut_ptr().add(n * stride + r * V::LANES);
-                    V::load(target).plus(*sum).store(target);
+                    let before = match first {
+                        Some(first) => V::all(first[n]),
+                        None => V::load(target),
+                    };
+                    before.plus(*sum).store(target);
                 }
             }
         }

@@ -11,6 +11,7 @@ use crate::graph::{Attribute, Graph, Node, TensorType};
 use crate::lines::LineOperator;
 use crate::ops::{self, Operator};
 use crate::run::run_body;
+use crate::turn::turned;
 use crate::value::Value;
 
 /// Depth of bodies within bodies.
@@ -30,7 +31,7 @@ impl Program {
     /// When a node has an operator that does not exist here, or values are read that nothing writes before.
     pub fn new(graph: Graph) -> Result<Self> {
         let input_names = graph.inputs.clone();
-        let body = Compiler { scopes: Vec::new() }.body(graph)?;
+        let body = Compiler { scopes: Vec::new() }.body(turned(graph))?;
         match body.captured.is_empty() {
             true => Ok(Self { body, input_names }),
             false => Err(Error::Graph("its outermost graph reads values from outside".to_string())),
@@ -58,8 +59,8 @@ impl Program {
         Ok((outputs, meter.usage()))
     }
 
-    /// Whether kernels compute what takes long: products of matrices and functions of lines, in single precision. A graph
-    /// with convolutions, recurrent layers, loops or other precisions is not among those.
+    /// Whether kernels compute what takes long: products of matrices, convolutions and functions of lines, in single precision.
+    /// A graph with recurrent layers, loops or other precisions is not among those.
     pub fn is_fast(&self) -> bool {
         is_fast(&self.body)
     }

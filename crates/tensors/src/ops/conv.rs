@@ -1,15 +1,22 @@
 //! Convolutions: Conv, ConvTranspose, ConvInteger, CausalConvWithState, Col2Im.
 
+use foretell_kernels::convolution::{self, Axis, Convolution};
+
 use super::movement::{joined, span};
 use super::product::{Extents, add_product, small_integers};
 use super::window::{OUTSIDE, Window};
 use super::{Operator, exact, one, single};
 use crate::call::{Call, wrong_type};
+use crate::element::ElementType;
 use crate::error::{Fault, Outcome};
 use crate::number::{Number, by_real};
 use crate::shape;
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
+
+/// The kernels compute at most so many times the places that a result has; where pads and dilations would make it more, each cell
+/// is looked up by itself.
+const WASTE_MAX: usize = 4;
 
 pub(super) fn find(op_type: &str) -> Option<Operator> {
     Some(match op_type {
@@ -70,6 +77,34 @@ impl Shapes {
     fn result_shape(&self) -> Vec<usize> {
         [&[self.batch, self.filters], &self.outputs[..]].concat()
     }
+
+    /// Whether the kernel is one cell that sees every place as it is.
+    fn is_product(&self) -> bool {
+        let Window { kernel, strides, before, after, .. } = &self.window;
+        let is = |extents: &[usize], all: usize| extents.iter().all(|&extent| extent == all);
+        is(kernel, 1) && is(strides, 1) && is(before, 0) && is(after, 0)
+    }
+
+    /// The shape for the kernels, which have pictures and series.
+    fn for_kernels(&self) -> Option<convolution::Shape> {
+        let Self { channels, filters, groups, image, outputs, window, .. } = self;
+        let axis = |at: usize| Axis {
+            image: image[at],
+            kernel: window.kernel[at],
+            stride: window.strides[at],
+            dilation: window.dilations[at],
+            before: window.before[at],
+            outputs: outputs[at],
+        };
+        let one = Axis { image: 1, kernel: 1, stride: 1, dilation: 1, before: 0, outputs: 1 };
+        let axes = match image.len() {
+            1 => [one, axis(0)],
+            2 => [axis(0), axis(1)],
+            _ => return None,
+        };
+        let has_sums = *channels > 0 && *filters > 0;
+        has_sums.then_some(convolution::Shape { channels: *channels, filters: *filters, groups: *groups, axes })
+    }
 }
 
 /// A convolution without its bias.
@@ -118,6 +153,59 @@ pub(super) fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Out
     Ok(Tensor::new(result.shape().to_vec(), sums.collect()))
 }
 
+/// A convolution of single precision along one or two axes, bias included, by the kernels; `None` if it is another one.
+fn convolved_by_kernels(call: &Call) -> Outcome<Option<Tensor>> {
+    let (input, weights) = (call.tensor(0)?, call.tensor(1)?);
+    let (Some(values), Some(factors)) = (input.values::<f32>(), weights.values::<f32>()) else { return Ok(None) };
+    let shapes = Shapes::new(call, input.shape(), weights.shape())?;
+    if shapes.is_product() {
+        let result = product_of_channels(call, values, factors, &shapes)?;
+        return add_bias::<f32>(&result, call.maybe_tensor(2)?).map(Some);
+    }
+    let Some(shape) = shapes.for_kernels() else { return Ok(None) };
+    let (Some(bytes), Some(places)) = (shape.bytes(), shape.places()) else { return Ok(None) };
+    let Shapes { batch, filters, outputs, .. } = &shapes;
+    // Places between the rows of a picture are computed along.
+    if places > shape::volume(outputs)?.saturating_mul(WASTE_MAX) {
+        return Ok(None);
+    }
+    let bias = bias_of(call, *filters)?;
+    let depth = factors.len() / filters.max(&1);
+    call.meter.room(bytes, 1)?;
+    call.meter.work(Extents { rows: *filters, depth, columns: places }.work().saturating_mul(*batch as u64))?;
+    let result_shape = shapes.result_shape();
+    let mut result = call.filled(shape::volume(&result_shape)?, 0.0_f32)?;
+    Convolution::new(shape).evaluate(values, factors, &bias, &mut result);
+    Ok(Some(Tensor::new(result_shape, result)))
+}
+
+/// The bias of each filter; zeros if there is none.
+fn bias_of(call: &Call, filters: usize) -> Outcome<Vec<f32>> {
+    let Some(bias) = call.maybe_tensor(2)? else { return call.filled(filters, 0.0) };
+    let values = bias.values::<f32>().ok_or_else(|| wrong_type(2, ElementType::F32, bias.element_type()))?;
+    match values.len() == filters {
+        true => Ok(values.to_vec()),
+        false => Err(Fault::invalid(format!("{} biases for {filters} channels", values.len()))),
+    }
+}
+
+/// A convolution whose kernel is one cell that sees every place as it is: the product of the weights and the channels.
+fn product_of_channels(call: &Call, input: &[f32], weights: &[f32], shapes: &Shapes) -> Outcome<Tensor> {
+    let Shapes { batch, channels, filters, groups, image, .. } = shapes;
+    let result_shape = shapes.result_shape();
+    let mut result = call.filled(shape::volume(&result_shape)?, 0.0)?;
+    let (places, channels, filters) = (shape::volume(image)?, channels / groups, filters / groups);
+    let extents = Extents { rows: filters, depth: channels, columns: places };
+    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    if places * filters > 0 {
+        for (part, result) in result.chunks_mut(filters * places).enumerate() {
+            let weights = &weights[part % groups * filters * channels..][..filters * channels];
+            add_product(weights, &input[part * channels * places..][..channels * places], extents, result);
+        }
+    }
+    Ok(Tensor::new(result_shape, result))
+}
+
 fn conv(call: &Call) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
         let weights = call.tensor(1)?;
@@ -125,7 +213,10 @@ fn conv(call: &Call) -> Outcome<Vec<Value>> {
         let result = convolve(call, values, call.elements::<T>(1)?, &shapes)?;
         add_bias::<T>(&result, call.maybe_tensor(2)?)
     }
-    one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+    match convolved_by_kernels(call)? {
+        Some(result) => one(result),
+        None => one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?),
+    }
 }
 
 fn conv_integer(call: &Call) -> Outcome<Vec<Value>> {

@@ -52,11 +52,12 @@ fn normalised<T: Number>(call: &Call, values: &[T], mean: &[f64], variance: &[f6
     let epsilon = f64::from(call.float("epsilon", 1e-5)?);
     let factor: Vec<f64> =
         scale.iter().zip(variance).map(|(scale, variance)| scale / (variance + epsilon).sqrt()).collect();
-    let results = values.iter().enumerate().map(|(at, value)| {
-        let channel = at / places.max(1) % channels;
-        T::from_f64((value.to_f64() - mean[channel]) * factor[channel] + bias[channel])
-    });
-    Ok(Tensor::new(input.shape().to_vec(), results.collect()))
+    let mut results = Vec::with_capacity(values.len());
+    for (values, channel) in values.chunks(places.max(1)).zip((0..channels).cycle()) {
+        let (mean, factor, bias) = (mean[channel], factor[channel], bias[channel]);
+        results.extend(values.iter().map(|value| T::from_f64((value.to_f64() - mean) * factor + bias)));
+    }
+    Ok(Tensor::new(input.shape().to_vec(), results))
 }
 
 fn batch_normalization(call: &Call) -> Outcome<Vec<Value>> {

@@ -1,5 +1,8 @@
 //! Poolings: the most, the mean or a norm of each window.
 
+use foretell_kernels::convolution::Axis;
+use foretell_kernels::pooling::Greatest;
+
 use super::pad::enlarged;
 use super::window::{OUTSIDE, Window};
 use super::{Operator, one, single};
@@ -67,10 +70,11 @@ fn pool(call: &Call, pooling: Pooling) -> Outcome<Vec<Value>> {
         for (plane, result) in result.chunks_mut(places.max(1)).enumerate() {
             let values = &values[plane * pixels..][..pixels];
             sums.fill(0.0);
-            for (at, &offset) in offsets.iter().enumerate() {
-                if offset != OUTSIDE {
-                    let value = values[offset].to_f64();
-                    sums[at % places] += if pooling == Pooling::Lp { value.abs().powf(power) } else { value };
+            for offsets in offsets.chunks(places.max(1)) {
+                for (sum, &offset) in sums.iter_mut().zip(offsets) {
+                    let Some(value) = values.get(offset) else { continue };
+                    let value = value.to_f64();
+                    *sum += if pooling == Pooling::Lp { value.abs().powf(power) } else { value };
                 }
             }
             for ((result, sum), count) in result.iter_mut().zip(&sums).zip(&counts) {
@@ -109,6 +113,33 @@ fn counts(call: &Call, shapes: &Shapes, offsets: &[usize]) -> Outcome<Vec<f64>> 
     Ok(counts)
 }
 
+/// The greatest numbers of windows over pictures of single precision without NaN, where nobody asks for their places; `None`
+/// for others.
+fn greatest_of_pictures(call: &Call) -> Outcome<Option<Tensor>> {
+    let Some(values) = call.tensor(0)?.values::<f32>() else { return Ok(None) };
+    let are_places_asked = call.node.outputs.get(1).is_some_and(|name| !name.is_empty());
+    let Shapes { image, window, outputs, result, .. } = Shapes::new(call)?;
+    if are_places_asked || image.len() != 2 || values.iter().fold(false, |is_there, value| is_there | value.is_nan()) {
+        return Ok(None);
+    }
+    let axis = |at: usize| Axis {
+        image: image[at],
+        kernel: window.kernel[at],
+        stride: window.strides[at],
+        dilation: window.dilations[at],
+        before: window.before[at],
+        outputs: outputs[at],
+    };
+    let axes = [axis(0), axis(1)];
+    let Some(bytes) = Greatest::bytes(axes) else { return Ok(None) };
+    call.meter.room(bytes, 1)?;
+    let (count, cells) = (shape::volume(&result)?, window.cells()?);
+    call.meter.work(((count.max(bytes)) as u64).saturating_mul(cells as u64))?;
+    let mut greatest = call.filled(count, 0.0)?;
+    Greatest::new(axes).evaluate(values, &mut greatest);
+    Ok(Some(Tensor::new(result, greatest)))
+}
+
 fn max_pool(call: &Call) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Vec<Value>> {
         let shapes = Shapes::new(call)?;
@@ -138,7 +169,10 @@ fn max_pool(call: &Call) -> Outcome<Vec<Value>> {
         }
         Ok(vec![Tensor::new(shapes.result.clone(), result).into(), Tensor::new(shapes.result, found).into()])
     }
-    by_number!(call.tensor(0)?.data(), values => typed(call, values))
+    match greatest_of_pictures(call)? {
+        Some(greatest) => one(greatest),
+        None => by_number!(call.tensor(0)?.data(), values => typed(call, values)),
+    }
 }
 
 /// The position of an element if the first axis runs fastest.

@@ -25,9 +25,13 @@ pub(crate) enum Format {
     CatboostJson,
 }
 
-/// Reads a file with the reader of its format.
+/// Refuses a file that is too large.
+pub(crate) fn check_size(bytes: &[u8], limits: &Limits) -> Result<()> {
+    Limits::check("bytes", "file_bytes", bytes.len() as u64, limits.file_bytes)
+}
+
+/// Reads a file of a size that is allowed with the reader of its format.
 pub(crate) fn read(bytes: &[u8], options: &LoadOptions) -> Result<Reading> {
-    Limits::check("bytes", "file_bytes", bytes.len() as u64, options.limits.file_bytes)?;
     match recognise(bytes, &options.limits)? {
         Format::Onnx => onnx::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef};
@@ -16,7 +17,7 @@ use crate::border::{
 };
 use crate::error::{Error, Result};
 use crate::format;
-use crate::interface::{Answers, OutputColumns};
+use crate::interface::{Answers, OutputColumns, Reading};
 use crate::limits::Limits;
 use crate::passes::{self, PassOptions};
 use crate::program::{self, ColumnId, Op, Plan, Program, Step};
@@ -101,6 +102,26 @@ pub struct Model {
     load_time: Duration,
 }
 
+/// Bytes of a file that is digested while it is read, by a thread of its own.
+const LARGE_FILE: usize = 1 << 20;
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a file and digests it, each by a thread if there may be another one.
+fn read_and_digest(bytes: &[u8], options: &LoadOptions) -> Result<(Reading, String)> {
+    thread::scope(|scope| {
+        let digest = thread::Builder::new().spawn_scoped(scope, || sha256(bytes));
+        let reading = format::read(bytes, options)?;
+        let sha256 = match digest {
+            Ok(digest) => digest.join().map_err(|_| Error::Internal("a file that cannot be digested".to_string()))?,
+            Err(_) => sha256(bytes),
+        };
+        Ok((reading, sha256))
+    })
+}
+
 impl Model {
     /// Loads a model from the bytes of its file.
     ///
@@ -108,9 +129,13 @@ impl Model {
     /// When the bytes are no model, the model needs something that foretell does not have, or it exceeds the limits.
     pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Self> {
         let start = Instant::now();
-        let reading = format::read(bytes, options)?;
+        format::check_size(bytes, &options.limits)?;
+        let (reading, sha256) = match bytes.len() {
+            0..LARGE_FILE => (format::read(bytes, options)?, sha256(bytes)),
+            _ => read_and_digest(bytes, options)?,
+        };
         let mut signature = reading.interface.signature;
-        signature.sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        signature.sha256 = sha256;
         signature.file_bytes = bytes.len();
         if let Some(policy) = options.on_null {
             apply_policy(&mut signature, policy);

@@ -2,6 +2,7 @@
 //!
 //! What is found here is what `island/` and `network/` of `foretell-model` go by.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -51,22 +52,31 @@ pub fn run(mut parser: Parser) -> Result<()> {
     report.finish(results.as_deref())
 }
 
+/// Whether tract has such a plan: where it cannot, it panics.
+fn compiles(engine: &mut TractEngine, rows: usize) -> bool {
+    catch_unwind(AssertUnwindSafe(|| engine.plan(rows).is_ok())).unwrap_or(false)
+}
+
 /// Rows per second of plans for each number of rows, by one thread.
 fn measure(case: &Case, engine: impl Fn(usize, PlanKind) -> TractEngine) -> Result<Grid> {
     let mut grid = Grid::new(["rows at once", "for that number", "for any number"].map(str::to_owned).to_vec());
     for rows in ROWS.into_iter().filter(|rows| *rows <= case.batches[2]) {
         let mut engines = KINDS.map(|kind| engine(rows, kind));
+        let can_compile = engines.each_mut().map(|engine| compiles(engine, rows));
         let mut samples = KINDS.map(|_| Sample::default());
         for round in 0..=ROUNDS {
-            for (engine, sample) in engines.iter_mut().zip(&mut samples) {
+            for ((engine, sample), _) in engines.iter_mut().zip(&mut samples).zip(can_compile).filter(|(_, can)| *can) {
                 let Timing { rows, seconds } = engine.run(rows, SECONDS)?;
-                // The first round compiles.
+                // The first round warms up.
                 if round > 0 {
                     sample.push(seconds / rows as f64);
                 }
             }
         }
-        let cells = samples.iter().map(|sample| per_second(1.0 / sample.median()));
+        let cells = samples.iter().map(|sample| match sample.len() {
+            0 => "none".to_owned(),
+            _ => per_second(1.0 / sample.median()),
+        });
         grid.push(std::iter::once(rows.to_string()).chain(cells).collect());
     }
     Ok(grid)

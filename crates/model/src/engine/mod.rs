@@ -1,9 +1,10 @@
 //! What computes tensors, for islands and for networks.
 //!
-//! The evaluator of `foretell-tensors` is the judge: it has every operator, and it counts bytes and work. tract is faster but for
-//! products of many rows and what stands between them. It gives some operators another meaning than ONNX does, drops NaN in
-//! comparisons and activations, panics, and takes what memory it likes. So it is used where it gave the evaluator's answers
-//! to the rows that were tried while the model was loaded, and what it is not trusted with goes to the evaluator even then.
+//! The evaluator of `foretell-tensors` is the judge: it has every operator, and it counts bytes and work. It is the faster one where
+//! kernels compute: products of matrices, convolutions and what stands between them. tract is faster at everything else. It
+//! gives some operators another meaning than ONNX does, drops NaN in comparisons and activations, panics, and takes what memory
+//! it likes. So it is used where it gave the evaluator's answers to the rows that were tried while the model was loaded, and
+//! what it is not trusted with goes to the evaluator even then.
 //!
 //! [`tract`] compiles and runs plans, [`mod@caught`] makes errors of tract's panics, [`evaluator`] is the other side, [`alike`]
 //! says whether two answers are the same. What is deliberately not here: columns, and which rows are tried or computed

@@ -3,8 +3,9 @@
 //!
 //! Operators of ai.onnx.ml, and whatever foretell has an operation for, are native, dense networks over columns included. A
 //! matrix product of two computed values goes to tract, and so does one with many weights unless it reads a table ([`Tables`])
-//! that foretell computes, and everything foretell does not know but tract does. Operators that both sides have stay where their inputs are, so that an island is left only for a
-//! reason. The evaluator has what neither takes: lowering finds out which nodes those are. Nodes are cut into islands by
+//! that foretell computes, and everything foretell does not know but tract does. Operators that both sides have stay where their
+//! inputs are, so that an island is left only for a reason. The evaluator has what neither takes, and instead of tract islands
+//! that its kernels compute: lowering finds out which nodes those are. Nodes are cut into islands by
 //! level, the number of borders on the longest way to a node: two nodes of one level have no node of another side on any way
 //! between them, so that they can run together.
 

@@ -28,6 +28,9 @@ const TRIAL_BYTES_PER_CONSTANT: u64 = 64;
 const CHEAP_WORK: u64 = 1 << 24;
 /// Share of the bytes a run may take that the rows of one chunk fill.
 const CHUNK_SHARE: u64 = 8;
+/// Bytes that the rows of one chunk fill at most. Weights are packed for each chunk, and what lies between two steps of a few
+/// megabytes is still in a cache.
+const CHUNK_BYTES: u64 = 4 << 20;
 /// The largest batch of a file that is taken for one.
 pub(crate) const BATCH_MAX: usize = 4096;
 
@@ -210,7 +213,7 @@ impl Trials<'_> {
         };
         let more_bytes = several.usage.bytes.saturating_sub(alone.usage.bytes);
         let row_bytes = (more_bytes / (TRIAL_ROWS as u64 - 1)).max(1);
-        let chunk = request.limits.run_bytes / CHUNK_SHARE / row_bytes;
+        let chunk = (request.limits.run_bytes / CHUNK_SHARE).min(CHUNK_BYTES) / row_bytes;
         let chunk = usize::try_from(chunk).map_or(CHUNK_ROWS, |chunk| chunk.clamp(1, CHUNK_ROWS));
         let found = |runs: &[[Run; 3]], at: usize| {
             let of_output = |run: &Run| run.values[at].clone();

@@ -33,7 +33,7 @@ pub(crate) use evaluated::{BATCH_MAX, Evaluated, Output, Refusal, Request, evalu
 pub(crate) use probe::Probe;
 pub(crate) use trust::trusted;
 
-/// Rows that an island computes at a time at most: activations of a layer stay in the second-level cache.
+/// Rows that an island computes at a time at most, however small they are.
 const CHUNK_ROWS: usize = 1024;
 /// Rows that an island is tried with, to see whether they change each other's answers: so many that an operator which picks
 /// rows by position is seen to leave some out.

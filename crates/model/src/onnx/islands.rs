@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use foretell_tensors::{ElementType, Graph};
+use foretell_tensors::{ElementType, Graph, Program};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::builder::Builder;
@@ -59,6 +59,13 @@ impl Cut<'_, '_> {
         };
         let mut facts = Emitted::new(builder, &self.first_node(), Some(island), columns)?;
         outputs.iter().map(|name| Ok(((*name).to_string(), facts.fact(Output::Port)?))).collect()
+    }
+
+    /// Lowers the nodes as an island of the evaluator, if kernels compute what takes long in them: then it is faster than tract.
+    pub(crate) fn lower_to_kernels(&self, builder: &mut Builder) -> Option<Facts> {
+        let (graph, ..) = self.evaluator_graph(builder).ok()?;
+        let is_fast = Program::new(graph).is_ok_and(|program| program.is_fast());
+        if is_fast { self.lower_to_tensors(builder).ok() } else { None }
     }
 
     /// Compiles an island for any number of rows, or for those that the file has in its shapes.

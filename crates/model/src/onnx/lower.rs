@@ -159,7 +159,7 @@ impl<'m> Attempt<'m> {
                 let proto = &graph.node[*position];
                 scope.lower_node(builder, &Node::new(proto, opsets.of(proto)))
             }
-            Work::Tract(_) => match cut.lower_to_tract(builder, &mut sides.compiled) {
+            Work::Tract(_) => match lower_to_fastest(builder, &cut, &mut sides.compiled) {
                 Err(error) if positions.len() > 1 && sides.refusals.len() < CULPRITS_MAX => {
                     sides.refuse(&[cut.culprit(builder)], error)?;
                     return Ok(false);
@@ -188,6 +188,17 @@ impl<'m> Attempt<'m> {
                 Ok(false)
             }
         }
+    }
+}
+
+/// Lowers nodes that tract has as well: to the evaluator where kernels compute what takes long, else to tract.
+fn lower_to_fastest(builder: &mut Builder, cut: &Cut, compiled: &mut Compiled) -> Result<Vec<(String, Fact)>> {
+    match cut.lower_to_kernels(builder) {
+        Some(facts) => {
+            facts.iter().try_for_each(|(_, fact)| builder.hold(fact))?;
+            Ok(facts)
+        }
+        None => cut.lower_to_tract(builder, compiled),
     }
 }
 

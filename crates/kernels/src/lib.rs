@@ -30,6 +30,7 @@ mod panels;
 pub mod points;
 pub mod pooling;
 pub mod real;
+pub mod recurrent;
 #[cfg(test)]
 mod samples;
 pub mod support;

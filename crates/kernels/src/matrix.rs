@@ -8,7 +8,8 @@
 //!
 //! Measured on one core of an AMD EPYC (Zen 4), which has 118 GFLOP/s: 111 for 128 or 1024 rows with 384 by 384 weights, 107
 //! for 64 rows with 1536 by 384, 97 for 32 rows, 94 for matrices of 32 by 32; with AVX2 102, 96, 85 and 80. Packing is what
-//! few rows lose by; 128 rows lose nothing that 1024 do not, so weights are not kept packed, which would take their memory twice.
+//! few rows lose by; 128 rows lose nothing that 1024 do not, so weights are not kept packed, which would take their memory twice,
+//! but where one matrix meets few rows many times: [`Packed`].
 //! Weights that come from memory, those of a MiniLM one after the other, are multiplied at 101; packing eight panels at once, so
 //! that they are read in longer runs, lost 3 of those. A right matrix that is given transposed costs 10 in 100 for 128 rows.
 //!
@@ -23,13 +24,18 @@
 //! assert_eq!(result, [4.0, 5.0, 10.0, 11.0]);
 //! ```
 
+mod packed;
+mod right;
 pub(crate) mod strips;
 
 use std::ops::Range;
 
 use crate::forms::Form;
 use crate::numbers::Numbers;
+use right::Right;
 use strips::{Even, Strips};
+
+pub use packed::Packed;
 
 /// Features whose products are summed before they join the result.
 pub(crate) const BLOCK_DEPTH: usize = 256;
@@ -125,7 +131,12 @@ impl Product {
             let is_direct = self.order == Order::Rows && rows.len() <= DIRECT_ROWS_MAX && width == padded;
             let (right, right_stride) = match is_direct {
                 true => (&right[depth.start * all.columns + column..], all.columns),
-                false => (self.packed(right, depth.clone(), column..column + width, padded), padded),
+                false => {
+                    let matrix = Right { numbers: right, depth: all.depth, columns: all.columns, order: self.order };
+                    let panel = &mut self.panel.all()[..depth.len() * padded];
+                    matrix.pack(depth.clone(), column..column + width, padded, panel);
+                    (&*panel, padded)
+                }
             };
             form.run(Strips {
                 left: &left[rows.start * all.depth + depth.start..],
@@ -142,33 +153,6 @@ impl Product {
             });
             column += width;
         }
-    }
-
-    /// Some columns of some rows of the right matrix, row by row, each row filled up with zeros.
-    fn packed(&mut self, right: &[f32], depth: Range<usize>, columns: Range<usize>, padded: usize) -> &[f32] {
-        let panel = &mut self.panel.all()[..depth.len() * padded];
-        match self.order {
-            Order::Rows => {
-                for (row, at) in panel.chunks_exact_mut(padded).zip(depth) {
-                    let (own, rest) = row.split_at_mut(columns.len());
-                    own.copy_from_slice(&right[at * self.extents.columns..][columns.clone()]);
-                    rest.fill(0.0);
-                }
-            }
-            // A line of the cache of each column at a time.
-            Order::Columns => {
-                for (rows, at) in panel.chunks_mut(LANES_MAX * padded).zip(depth.clone().step_by(LANES_MAX)) {
-                    let features = at..depth.end.min(at + LANES_MAX);
-                    for (place, column) in columns.clone().enumerate() {
-                        let numbers = &right[column * self.extents.depth..][features.clone()];
-                        let places = rows[place..].iter_mut().step_by(padded);
-                        places.zip(numbers).for_each(|(to, number)| *to = *number);
-                    }
-                    rows.chunks_exact_mut(padded).for_each(|row| row[columns.len()..].fill(0.0));
-                }
-            }
-        }
-        panel
     }
 }
 

@@ -17,6 +17,10 @@ impl Numbers {
         Self { memory, skipped }
     }
 
+    pub(crate) fn read(&self) -> &[f32] {
+        &self.memory[self.skipped..]
+    }
+
     pub(crate) fn all(&mut self) -> &mut [f32] {
         &mut self.memory[self.skipped..]
     }

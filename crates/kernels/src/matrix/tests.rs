@@ -60,6 +60,11 @@ fn every_form_and_order_gives_the_bits_of_plain_loops() {
                 let mut pairs = got.iter().zip(&expected);
                 let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
                 assert!(same, "{extents:?}, {order:?}, {form}");
+                let mut of_packed = before.clone();
+                Packed::new(form, [depth, columns], order, right).add(&left, &mut of_packed);
+                let mut pairs = of_packed.iter().zip(&got);
+                let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
+                assert!(same, "{extents:?}, packed from {order:?}, {form}");
             }
         }
     }

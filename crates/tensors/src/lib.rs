@@ -7,9 +7,9 @@
 //! not depend on the rows beside it, unless the operator means it: `DynamicQuantizeLinear`, `DynamicQuantizeMatMul` and
 //! `DynamicQuantizeLSTM` choose one scale for all rows they are given, `BatchNormalization` with `training_mode` one mean.
 //!
-//! In single precision, products of matrices, convolutions and what is done along the last axis of a tensor run in the kernels
-//! of `foretell-kernels`; [`Program::is_fast`] tells whether that is all that takes long in a graph. Everything else is loops
-//! over elements.
+//! In single precision, products of matrices, convolutions, recurrent layers as exporters write them, and what is done along the
+//! last axis of a tensor run in the kernels of `foretell-kernels`; [`Program::is_fast`] tells of a graph whether what takes
+//! long in it does. Everything else is loops over elements.
 //!
 //! Nothing here knows files, Arrow or SQL; a graph may come from a stranger, so that shapes are checked before memory is
 //! taken, and bytes and work are counted while it runs.

@@ -1,8 +1,11 @@
 //! Recurrent layers: RNN, GRU, LSTM.
 //!
 //! A layer walks over the steps of all sequences of a batch together; what a row remembers depends on its own steps only.
+//! Layers of single precision as exporters write them are computed by `foretell-kernels` ([`fast`]), all others gate by gate
+//! ([`mod@walk`]).
 
 mod activation;
+mod fast;
 mod quantised;
 mod walk;
 
@@ -11,6 +14,7 @@ use crate::call::{Call, wrong_type};
 use crate::error::{Fault, Outcome};
 use crate::number::{Number, by_real};
 use crate::shape;
+use crate::tensor::Tensor;
 use crate::value::Value;
 use walk::{Weights, walk};
 
@@ -109,24 +113,80 @@ impl Extent {
     }
 }
 
-/// The rows of an input [directions, rows, ...] that belong to one direction; zeros if it is not there.
-fn part<T: Number>(call: &Call, index: usize, direction: usize, shape: &[usize]) -> Outcome<Vec<T>> {
+/// The numbers of an input [directions, rows, ...] that belong to one direction, if it is there.
+fn own<'a, T: Number>(call: &Call<'a>, index: usize, direction: usize, shape: &[usize]) -> Outcome<Option<&'a [T]>> {
     let length = shape::volume(&shape[1..])?;
-    let Some(tensor) = call.maybe_tensor(index)? else { return call.filled(length, T::ZERO) };
+    let Some(tensor) = call.maybe_tensor(index)? else { return Ok(None) };
     if tensor.shape() != shape {
         return Err(Fault::invalid(format!("input {index} of shape {:?} instead of {shape:?}", tensor.shape())));
     }
     let values = tensor.values::<T>().ok_or_else(|| wrong_type(index, T::TYPE, tensor.element_type()))?;
-    call.meter.room(length, T::TYPE.width())?;
-    Ok(values[direction * length..][..length].to_vec())
+    Ok(Some(&values[direction * length..][..length]))
+}
+
+/// As [`own`], in memory of its own; zeros if the input is not there.
+fn part<T: Number>(call: &Call, index: usize, direction: usize, shape: &[usize]) -> Outcome<Vec<T>> {
+    let Some(values) = own(call, index, direction, shape)? else {
+        return call.filled(shape::volume(&shape[1..])?, T::ZERO);
+    };
+    call.meter.room(values.len(), T::TYPE.width())?;
+    Ok(values.to_vec())
 }
 
 fn layer(call: &Call, cell: Cell) -> Outcome<Vec<Value>> {
-    fn typed<T: Number>(call: &Call, cell: Cell, values: &[T]) -> Outcome<Vec<Value>> {
-        let extent = Extent::new(call, cell, call.tensor(2)?.shape())?;
-        walk(call, cell, values, &extent, |direction| Weights::new(call, cell, &extent, direction))
+    fn typed<T: Number>(call: &Call, cell: Cell, values: &[T], extent: &Extent) -> Outcome<Vec<Value>> {
+        walk(call, cell, values, extent, |direction| Weights::new(call, cell, extent, direction))
     }
-    by_real!(call.tensor(0)?.data(), values => typed(call, cell, values))
+    let extent = Extent::new(call, cell, call.tensor(2)?.shape())?;
+    if let Some(plan) = fast::Plan::of(call, cell, &extent)? {
+        return plan.run(call);
+    }
+    by_real!(call.tensor(0)?.data(), values => typed(call, cell, values, &extent))
+}
+
+/// Whether a direction begins with the last step.
+fn is_backward(call: &Call, direction: usize) -> Outcome<bool> {
+    match call.text("direction", "forward")? {
+        "forward" => Ok(false),
+        "reverse" => Ok(true),
+        "bidirectional" => Ok(direction == 1),
+        other => Err(Fault::invalid(format!("attribute `direction` is `{other}`"))),
+    }
+}
+
+/// What a layer gives.
+struct Answers<T> {
+    /// The state after each step.
+    results: Vec<T>,
+    /// The state before and after all steps.
+    hidden: Vec<T>,
+    /// The same of the cell of an LSTM; others have none.
+    cell: Vec<T>,
+}
+
+impl<T: Number> Answers<T> {
+    /// Zeros, and the states before the first step.
+    fn new(call: &Call, cell: Cell, extent: &Extent) -> Outcome<Self> {
+        let states = shape::volume(&extent.state_shape())?;
+        let results = call.filled(states.saturating_mul(extent.steps), T::ZERO)?;
+        let hidden = initial(call, 5, extent)?;
+        let cell = if cell == Cell::Lstm { initial(call, 6, extent)? } else { Vec::new() };
+        Ok(Self { results, hidden, cell })
+    }
+
+    fn outputs(self, cell: Cell, extent: &Extent) -> Vec<Value> {
+        let Extent { steps, batch, hidden, directions, .. } = *extent;
+        let shape = match extent.batch_first {
+            true => vec![batch, steps, directions, hidden],
+            false => vec![steps, directions, batch, hidden],
+        };
+        let mut outputs = vec![Tensor::new(shape, self.results).into()];
+        outputs.push(Tensor::new(extent.state_shape(), self.hidden).into());
+        if cell == Cell::Lstm {
+            outputs.push(Tensor::new(extent.state_shape(), self.cell).into());
+        }
+        outputs
+    }
 }
 
 /// How many steps each row has.
@@ -151,3 +211,6 @@ fn initial<T: Number>(call: &Call, index: usize, extent: &Extent) -> Outcome<Vec
     }
     Ok(call.elements::<T>(index)?.to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,11 @@
 //! A layer of any kind and any type of number, gate by gate.
 
 use super::activation::Activation;
-use super::{Cell, Extent, initial, lengths, part};
+use super::{Answers, Cell, Extent, is_backward, lengths, part};
 use crate::call::Call;
-use crate::error::{Fault, Outcome};
+use crate::error::Outcome;
 use crate::number::Number;
-use crate::ops::one;
 use crate::ops::product::{Extents, add_product};
-use crate::shape;
-use crate::tensor::Tensor;
 use crate::value::Value;
 
 /// All directions of a layer, each with its weights.
@@ -19,25 +16,14 @@ pub(super) fn walk<'a, T: Number>(
     extent: &Extent,
     weights: impl Fn(usize) -> Outcome<Weights<'a, T>>,
 ) -> Outcome<Vec<Value>> {
-    let Extent { steps, batch, hidden, directions, .. } = *extent;
+    let Extent { batch, hidden, directions, .. } = *extent;
     let lengths = lengths(call, extent)?;
-    let state_count = shape::volume(&extent.state_shape())?;
-    let mut results = call.filled(state_count.saturating_mul(steps), T::ZERO)?;
+    let mut answers = Answers::<T>::new(call, cell, extent)?;
     // What a step computes before it is kept.
-    call.meter.room(state_count.saturating_mul(3 * cell.gates()), T::TYPE.width())?;
-    let mut last_hidden = initial::<T>(call, 5, extent)?;
-    let mut last_cell = if cell == Cell::Lstm { initial::<T>(call, 6, extent)? } else { Vec::new() };
-    let backwards = |direction: usize| -> Outcome<bool> {
-        match call.text("direction", "forward")? {
-            "forward" => Ok(false),
-            "reverse" => Ok(true),
-            "bidirectional" => Ok(direction == 1),
-            other => Err(Fault::invalid(format!("attribute `direction` is `{other}`"))),
-        }
-    };
+    call.meter.room(answers.hidden.len().saturating_mul(3 * cell.gates()), T::TYPE.width())?;
     for direction in 0..directions {
         let runner = Direction::new(call, cell, extent, direction, weights(direction)?)?;
-        let backwards = backwards(direction)?;
+        let backwards = is_backward(call, direction)?;
         for step in 0..lengths.iter().copied().max().unwrap_or(0) {
             let rows: Vec<usize> = (0..batch).filter(|&row| step < lengths[row]).collect();
             call.meter.work(1 + (rows.len() * cell.gates() * hidden) as u64)?;
@@ -47,29 +33,20 @@ pub(super) fn walk<'a, T: Number>(
             };
             let own = |row: usize| extent.state(direction, row);
             let arguments = picked(inputs, &|row| extent.input(place(row), row), extent.inputs);
-            let cells = if cell == Cell::Lstm { picked(&last_cell, &own, hidden) } else { Vec::new() };
-            let state = State { hidden: picked(&last_hidden, &own, hidden), cell: cells };
+            let cells = if cell == Cell::Lstm { picked(&answers.cell, &own, hidden) } else { Vec::new() };
+            let state = State { hidden: picked(&answers.hidden, &own, hidden), cell: cells };
             let next = runner.next(&arguments, &state, rows.len())?;
             for (at, &row) in rows.iter().enumerate() {
                 let hidden_now = &next.hidden[at * hidden..][..hidden];
-                results[extent.result(direction, place(row), row)..][..hidden].copy_from_slice(hidden_now);
-                last_hidden[own(row)..][..hidden].copy_from_slice(hidden_now);
+                answers.results[extent.result(direction, place(row), row)..][..hidden].copy_from_slice(hidden_now);
+                answers.hidden[own(row)..][..hidden].copy_from_slice(hidden_now);
                 if cell == Cell::Lstm {
-                    last_cell[own(row)..][..hidden].copy_from_slice(&next.cell[at * hidden..][..hidden]);
+                    answers.cell[own(row)..][..hidden].copy_from_slice(&next.cell[at * hidden..][..hidden]);
                 }
             }
         }
     }
-    let result_shape = match extent.batch_first {
-        true => vec![batch, steps, directions, hidden],
-        false => vec![steps, directions, batch, hidden],
-    };
-    let mut outputs = one(Tensor::new(result_shape, results))?;
-    outputs.push(Tensor::new(extent.state_shape(), last_hidden).into());
-    if cell == Cell::Lstm {
-        outputs.push(Tensor::new(extent.state_shape(), last_cell).into());
-    }
-    Ok(outputs)
+    Ok(answers.outputs(cell, extent))
 }
 
 /// Adds the products of rows and weights to sums.

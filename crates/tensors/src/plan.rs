@@ -59,8 +59,8 @@ impl Program {
         Ok((outputs, meter.usage()))
     }
 
-    /// Whether kernels compute what takes long: products of matrices, convolutions and functions of lines, in single precision.
-    /// A graph with recurrent layers, loops or other precisions is not among those.
+    /// Whether kernels compute what takes long: products of matrices, convolutions, recurrent layers and functions of lines, in
+    /// single precision. A graph with loops or other precisions is not among those.
     pub fn is_fast(&self) -> bool {
         is_fast(&self.body)
     }

@@ -1,7 +1,7 @@
 //! What computes tensors, for islands and for networks.
 //!
 //! The evaluator of `foretell-tensors` is the judge: it has every operator, and it counts bytes and work. It is the faster one where
-//! kernels compute: products of matrices, convolutions and what stands between them. tract is faster at everything else. It
+//! kernels compute: products of matrices, convolutions, recurrent layers and what stands between them. tract is faster at everything else. It
 //! gives some operators another meaning than ONNX does, drops NaN in comparisons and activations, panics, and takes what memory
 //! it likes. So it is used where it gave the evaluator's answers to the rows that were tried while the model was loaded, and
 //! what it is not trusted with goes to the evaluator even then.

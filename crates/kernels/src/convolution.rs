@@ -82,7 +82,34 @@ struct Cut {
     cells: Vec<(usize, usize)>,
 }
 
+/// Extents of an axis in planes, as far as they can be counted.
+#[derive(Clone, Copy)]
+struct Extents {
+    plane: usize,
+    phases: usize,
+    /// Bytes of a [`Cut`].
+    bytes: usize,
+}
+
+impl Extents {
+    fn of(axis: Axis) -> Option<Self> {
+        let reach = (axis.kernel - 1).checked_mul(axis.dilation)? / axis.stride;
+        axis.image.checked_add(axis.before)?;
+        let phases = axis.kernel.min(axis.stride / greatest_common_divisor(axis.stride, axis.dilation));
+        let bytes = axis.kernel.checked_mul(size_of::<usize>() + size_of::<(usize, usize)>())?;
+        Some(Self { plane: axis.outputs.checked_add(reach)?, phases, bytes })
+    }
+}
+
+fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 impl Cut {
+    /// Of an axis that has [`Extents`].
     fn new(axis: Axis) -> Self {
         let distance = |cell: usize| cell * axis.dilation;
         let mut phases: Vec<usize> = (0..axis.kernel).map(|cell| distance(cell) % axis.stride).collect();
@@ -122,29 +149,31 @@ pub struct Convolution {
     sums: Numbers,
 }
 
-/// The numbers that a convolution needs room for: planes, offsets and sums.
+/// What a convolution needs room for: numbers of planes and sums, offsets, and how axes are cut.
 struct Sizes {
     together: usize,
     planes: usize,
     offsets: usize,
     sums: usize,
+    cuts: usize,
 }
 
 impl Sizes {
     /// `None` if they are beyond what can be counted.
-    fn of(shape: &Shape, cuts: &[Cut; 2]) -> Option<Self> {
-        let Shape { channels, filters, groups, .. } = *shape;
-        let [height, width] = cuts;
-        let plane = height.extent.checked_mul(width.extent)?;
+    fn of(shape: &Shape) -> Option<Self> {
+        let Shape { channels, filters, groups, axes } = *shape;
+        let (height, width) = (Extents::of(axes[0])?, Extents::of(axes[1])?);
+        let plane = height.plane.checked_mul(width.plane)?;
         let together = (PLACES / plane.max(1)).max(1);
-        let phases = height.phases.len().checked_mul(width.phases.len())?;
+        let phases = height.phases.checked_mul(width.phases)?;
         let places = plane.checked_mul(together)?;
-        let cells = height.cells.len().checked_mul(width.cells.len())?;
+        let cells = axes[0].kernel.checked_mul(axes[1].kernel)?;
         Some(Self {
             together,
             planes: places.checked_mul(phases)?.checked_mul(channels)?.checked_add(BEYOND)?,
             offsets: (channels / groups).checked_mul(cells)?,
             sums: places.checked_next_multiple_of(LANES_MAX)?.checked_mul(filters / groups)?,
+            cuts: height.bytes.checked_add(width.bytes)?,
         })
     }
 }
@@ -153,15 +182,15 @@ impl Shape {
     /// Places that are computed for each filter of a picture, those between two rows included; `None` if they are beyond what
     /// can be counted.
     pub fn places(&self) -> Option<usize> {
-        let [height, width] = self.axes.map(Cut::new);
-        height.extent.checked_mul(width.extent)
+        let [height, width] = self.axes.map(Extents::of);
+        height?.plane.checked_mul(width?.plane)
     }
 
     /// Bytes that a [`Convolution`] of this shape takes; `None` if they are beyond what can be counted.
     pub fn bytes(&self) -> Option<usize> {
-        let sizes = Sizes::of(self, &self.axes.map(Cut::new))?;
-        let numbers = sizes.planes.checked_add(sizes.sums)?.checked_mul(size_of::<f32>())?;
-        numbers.checked_add(sizes.offsets.checked_mul(size_of::<usize>())?)
+        let Sizes { planes, offsets, sums, cuts, .. } = Sizes::of(self)?;
+        let numbers = planes.checked_add(sums)?.checked_mul(size_of::<f32>())?;
+        numbers.checked_add(offsets.checked_mul(size_of::<usize>())?)?.checked_add(cuts)
     }
 }
 
@@ -178,8 +207,8 @@ impl Convolution {
             channels > 0 && groups > 0 && channels.is_multiple_of(groups) && filters.is_multiple_of(groups),
             "groups alike"
         );
+        let Some(sizes) = Sizes::of(&shape) else { panic!("extents that can be counted") };
         let cuts = axes.map(Cut::new);
-        let Some(sizes) = Sizes::of(&shape, &cuts) else { panic!("extents that can be counted") };
         let [height, width] = &cuts;
         let plane = height.extent * width.extent * sizes.together;
         let mut offsets = Vec::with_capacity(sizes.offsets);

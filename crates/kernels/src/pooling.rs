@@ -28,7 +28,7 @@ impl Greatest {
     ///
     /// # Panics
     /// When a kernel has no cells, strides or dilations are zero, or the extents are beyond what can be counted
-    /// ([`Self::bytes`]).
+    /// ([`Self::numbers`]).
     pub fn new(axes: [Axis; 2]) -> Self {
         assert!(axes.iter().all(|axis| axis.kernel > 0 && axis.stride > 0 && axis.dilation > 0), "a kernel that moves");
         let Some(Sizes { rows, row, is_copied }) = Sizes::of(axes) else { panic!("extents that can be counted") };
@@ -37,10 +37,11 @@ impl Greatest {
         Self { axes, form: Form::best(), padded, along: vec![0.0; count / axes[1].stride], row }
     }
 
-    /// Bytes that [`Self::new`] takes; `None` if they are beyond what can be counted.
-    pub fn bytes(axes: [Axis; 2]) -> Option<usize> {
+    /// Numbers that [`Self::new`] takes, and that are looked at for each column of a kernel; `None` if they are beyond what can
+    /// be counted.
+    pub fn numbers(axes: [Axis; 2]) -> Option<usize> {
         let Sizes { rows, row, .. } = Sizes::of(axes)?;
-        rows.checked_mul(row)?.checked_mul(2 * size_of::<f32>())
+        rows.checked_mul(row)?.checked_mul(2)
     }
 
     /// The same windows with these instructions, whose results are the same.
@@ -215,6 +216,6 @@ mod tests {
     #[test]
     fn extents_beyond_counting_are_told() {
         let huge = Axis { image: 1, kernel: 2, stride: 1, dilation: usize::MAX, before: 0, outputs: 2 };
-        assert_eq!(Greatest::bytes([huge, huge]), None);
+        assert_eq!(Greatest::numbers([huge, huge]), None);
     }
 }

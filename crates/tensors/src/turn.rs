@@ -1,10 +1,9 @@
 //! Weights that are given transposed, turned once instead of whenever they are multiplied.
 //!
 //! Deep-learning libraries write a dense layer as a `Gemm` with `transB`. Few rows would spend more time on turning its weights
-//! than on multiplying. Weights that others read, too, and those of bodies stay as they are, so that a program never takes more
-//! memory than its graph.
+//! than on multiplying. Weights that others read, too, and those of bodies stay as they are, so that they are never there twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Attribute, Graph, Node};
 use crate::tensor::{Data, Tensor};
@@ -19,8 +18,11 @@ pub(crate) fn turned(mut graph: Graph) -> Graph {
     let mut readers: HashMap<&str, usize> = HashMap::new();
     let read = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
     read.for_each(|name| *readers.entry(name).or_default() += 1);
-    let places: HashMap<&str, usize> =
-        graph.constants.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
+    // A name that somebody else gives a value is not the constant's.
+    let others: HashSet<&String> =
+        graph.inputs.iter().chain(graph.nodes.iter().flat_map(|node| &node.outputs)).collect();
+    let own = graph.constants.iter().enumerate().filter(|(_, (name, _))| !others.contains(name));
+    let places: HashMap<&str, usize> = own.map(|(at, (name, _))| (name.as_str(), at)).collect();
     let mut found = Vec::new();
     for (node, product) in graph.nodes.iter().enumerate().filter(|(_, node)| has_turned_weights(node)) {
         let name = product.inputs.get(1).map_or("", String::as_str);
@@ -67,6 +69,21 @@ mod tests {
             attributes: HashMap::from([("transB".to_string(), Attribute::Int(1))]),
             ..Node::default()
         }
+    }
+
+    #[test]
+    fn weights_that_the_caller_gives_are_not_turned() {
+        let weights = Tensor::try_new(vec![1, 2], Data::F32(vec![1.0, 2.0])).expect("two");
+        let graph = Graph {
+            inputs: vec!["x".to_string(), "own".to_string()],
+            constants: vec![("own".to_string(), Value::from(weights))],
+            nodes: vec![product("own", "a")],
+            outputs: vec!["a".to_string()],
+            ..Graph::default()
+        };
+        let graph = turned(graph);
+        assert!(graph.nodes[0].attributes.contains_key("transB"));
+        assert_eq!(graph.constants[0].1.tensor().map(Tensor::shape), Some(&[1, 2][..]));
     }
 
     #[test]

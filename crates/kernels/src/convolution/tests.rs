@@ -93,6 +93,16 @@ fn every_form_gives_the_bits_of_plain_loops() {
 }
 
 #[test]
+fn planes_are_counted_as_they_are_made() {
+    for shape in SHAPES {
+        for axis in shape.axes {
+            let (cut, extents) = (Cut::new(axis), Extents::of(axis).expect("small extents"));
+            assert_eq!((cut.extent, cut.phases.len()), (extents.plane, extents.phases), "{axis:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_seen_where_there_are_no_places() {
     let empty = Axis { outputs: 0, ..axis(3, 2, 1, 1, [0, 0]) };
     let mut convolution = Convolution::new(shape(1, 2, 1, [empty, axis(3, 2, 1, 1, [0, 0])]));
@@ -103,5 +113,12 @@ fn nothing_is_seen_where_there_are_no_places() {
 fn bytes_beyond_counting_are_told() {
     let huge = Axis { image: 1, kernel: 1, stride: 1, dilation: 1, before: 0, outputs: usize::MAX };
     assert_eq!(shape(1, 1, 1, [huge, huge]).bytes(), None);
+    let far = Axis { image: 1, kernel: 2, stride: 1, dilation: usize::MAX - 20, before: 0, outputs: 30 };
+    assert_eq!(shape(1, 1, 1, [axis(1, 1, 1, 1, [0, 0]), far]).bytes(), None);
+    let late = Axis { image: 1, before: usize::MAX, dilation: 1, ..far };
+    assert_eq!(shape(1, 1, 1, [late, late]).bytes(), None);
+    // As many cells as are not to be had.
+    let many = Axis { image: 1, kernel: 1 << 50, stride: 1 << 40, dilation: 1, before: 0, outputs: 1 };
+    assert!(shape(1, 1, 1, [axis(1, 1, 1, 1, [0, 0]), many]).bytes().is_some_and(|bytes| bytes > 1 << 50));
     assert!(shape(1, 16, 1, [axis(28, 3, 1, 1, [1, 1]); 2]).bytes().is_some_and(|bytes| bytes < 200_000));
 }

@@ -77,8 +77,9 @@ pub(crate) struct Strips<'a, F> {
 impl<F: Features> Loops for Strips<'_, F> {
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
-        let end = self.features.last(self.depth) + self.vectors * V::LANES;
-        assert!(self.right.len() >= end, "all columns of all features");
+        let end = self.features.last(self.depth).checked_add(self.vectors * V::LANES);
+        assert!(end.is_some_and(|end| end <= self.right.len()), "all columns of all features");
+        assert!((1..=VECTORS_MAX).contains(&self.vectors), "some vectors of columns");
         // SAFETY: the caller has the instructions.
         unsafe {
             match self.vectors {

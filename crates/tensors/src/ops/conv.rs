@@ -88,14 +88,7 @@ impl Shapes {
     /// The shape for the kernels, which have pictures and series.
     fn for_kernels(&self) -> Option<convolution::Shape> {
         let Self { channels, filters, groups, image, outputs, window, .. } = self;
-        let axis = |at: usize| Axis {
-            image: image[at],
-            kernel: window.kernel[at],
-            stride: window.strides[at],
-            dilation: window.dilations[at],
-            before: window.before[at],
-            outputs: outputs[at],
-        };
+        let axis = |at: usize| window.axis(at, image, outputs);
         let one = Axis { image: 1, kernel: 1, stride: 1, dilation: 1, before: 0, outputs: 1 };
         let axes = match image.len() {
             1 => [one, axis(0)],
@@ -117,7 +110,7 @@ pub(super) fn convolve<T: Number>(call: &Call, input: &[T], weights: &[T], shape
     let (channels, filters) = (channels / groups, filters / groups);
     let depth = channels * cells;
     let extents = Extents { rows: filters, depth, columns: places };
-    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    call.meter.work(extents.work().saturating_mul(*batch as u64).saturating_mul(*groups as u64))?;
     let mut unfolded = call.filled(depth.saturating_mul(places), T::ZERO)?;
     if places == 0 || filters == 0 {
         return Ok(Tensor::new(result_shape, result));
@@ -170,11 +163,12 @@ fn convolved_by_kernels(call: &Call) -> Outcome<Option<Tensor>> {
         return Ok(None);
     }
     let bias = bias_of(call, *filters)?;
-    let depth = factors.len() / filters.max(&1);
-    call.meter.room(bytes, 1)?;
+    let (result_shape, depth) = (shapes.result_shape(), factors.len() / filters);
+    let count = shape::volume(&result_shape)?;
+    call.meter.room(bytes.saturating_add(count.saturating_mul(size_of::<f32>())), 1)?;
+    call.meter.work(bytes as u64)?;
     call.meter.work(Extents { rows: *filters, depth, columns: places }.work().saturating_mul(*batch as u64))?;
-    let result_shape = shapes.result_shape();
-    let mut result = call.filled(shape::volume(&result_shape)?, 0.0_f32)?;
+    let mut result = call.filled(count, 0.0_f32)?;
     Convolution::new(shape).evaluate(values, factors, &bias, &mut result);
     Ok(Some(Tensor::new(result_shape, result)))
 }
@@ -196,7 +190,7 @@ fn product_of_channels(call: &Call, input: &[f32], weights: &[f32], shapes: &Sha
     let mut result = call.filled(shape::volume(&result_shape)?, 0.0)?;
     let (places, channels, filters) = (shape::volume(image)?, channels / groups, filters / groups);
     let extents = Extents { rows: filters, depth: channels, columns: places };
-    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    call.meter.work(extents.work().saturating_mul(*batch as u64).saturating_mul(*groups as u64))?;
     if places * filters > 0 {
         for (part, result) in result.chunks_mut(filters * places).enumerate() {
             let weights = &weights[part % groups * filters * channels..][..filters * channels];
@@ -325,7 +319,7 @@ fn spread_out<T: Number>(call: &Call, input: &[T], weights: &[T], shapes: &Shape
     let (channels, filters) = (channels / groups, filters / groups);
     let lines = channels * cells;
     let extents = Extents { rows: lines, depth: filters, columns: places };
-    call.meter.work(extents.work().saturating_mul((batch * groups) as u64))?;
+    call.meter.work(extents.work().saturating_mul(*batch as u64).saturating_mul(*groups as u64))?;
     call.meter.room(lines.saturating_mul(places), T::TYPE.width())?;
     if channels == 0 || pixels == 0 {
         return Ok(Tensor::new(result_shape, result));

@@ -1,6 +1,5 @@
 //! Poolings: the most, the mean or a norm of each window.
 
-use foretell_kernels::convolution::Axis;
 use foretell_kernels::pooling::Greatest;
 
 use super::pad::enlarged;
@@ -24,6 +23,15 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
         "MaxUnpool" => single(max_unpool),
         _ => return None,
     })
+}
+
+/// Kernels look at most at so many times the numbers of a picture and its places; where pads and strides would make it more, each cell
+/// is looked up by itself.
+const WASTE_MAX: usize = 4;
+
+/// All numbers are looked at, so that several are at once.
+fn has_nan(values: &[f32]) -> bool {
+    values.iter().fold(false, |is_there, value| is_there | value.is_nan())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,23 +126,21 @@ fn counts(call: &Call, shapes: &Shapes, offsets: &[usize]) -> Outcome<Vec<f64>> 
 fn greatest_of_pictures(call: &Call) -> Outcome<Option<Tensor>> {
     let Some(values) = call.tensor(0)?.values::<f32>() else { return Ok(None) };
     let are_places_asked = call.node.outputs.get(1).is_some_and(|name| !name.is_empty());
-    let Shapes { image, window, outputs, result, .. } = Shapes::new(call)?;
-    if are_places_asked || image.len() != 2 || values.iter().fold(false, |is_there, value| is_there | value.is_nan()) {
+    let Shapes { planes, image, window, outputs, result } = Shapes::new(call)?;
+    if are_places_asked || image.len() != 2 || has_nan(values) {
         return Ok(None);
     }
-    let axis = |at: usize| Axis {
-        image: image[at],
-        kernel: window.kernel[at],
-        stride: window.strides[at],
-        dilation: window.dilations[at],
-        before: window.before[at],
-        outputs: outputs[at],
-    };
-    let axes = [axis(0), axis(1)];
-    let Some(bytes) = Greatest::bytes(axes) else { return Ok(None) };
-    call.meter.room(bytes, 1)?;
-    let (count, cells) = (shape::volume(&result)?, window.cells()?);
-    call.meter.work(((count.max(bytes)) as u64).saturating_mul(cells as u64))?;
+    let axes = [window.axis(0, &image, &outputs), window.axis(1, &image, &outputs)];
+    let Some(numbers) = Greatest::numbers(axes) else { return Ok(None) };
+    let places = shape::volume(&image)?.saturating_add(shape::volume(&outputs)?);
+    // What lies between and around the windows is looked at along with them.
+    if numbers > places.saturating_mul(WASTE_MAX) {
+        return Ok(None);
+    }
+    let count = shape::volume(&result)?;
+    call.meter.room(count.saturating_add(numbers), size_of::<f32>())?;
+    let along = (numbers as u64).saturating_mul(window.kernel[1] as u64).saturating_mul(planes as u64);
+    call.meter.work(along.saturating_add((count as u64).saturating_mul(window.kernel[0] as u64)))?;
     let mut greatest = call.filled(count, 0.0)?;
     Greatest::new(axes).evaluate(values, &mut greatest);
     Ok(Some(Tensor::new(result, greatest)))
@@ -239,4 +245,44 @@ fn max_unpool(call: &Call) -> Outcome<Vec<Value>> {
         }
     }
     one(by_real!(call.tensor(0)?.data(), values => typed(call, values))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::{Attribute, Budget, Data, Graph, Node, Program, Tensor, Value};
+
+    /// Windows so far apart that nearly all that is around the pictures lies between them.
+    #[test]
+    fn windows_far_apart_take_no_more_work_than_they_have_cells() {
+        let list = |values: &[i64]| Attribute::Ints(values.to_vec());
+        let pool = Node {
+            op_type: "MaxPool".to_string(),
+            opset: 12,
+            inputs: vec!["x".to_string()],
+            outputs: vec!["y".to_string()],
+            attributes: HashMap::from([
+                ("kernel_shape".to_string(), list(&[1, 100])),
+                ("strides".to_string(), list(&[100, 1])),
+                ("pads".to_string(), list(&[50, 50, 49, 49])),
+            ]),
+            ..Node::default()
+        };
+        let graph = Graph {
+            inputs: vec!["x".to_string()],
+            nodes: vec![pool],
+            outputs: vec!["y".to_string()],
+            ..Graph::default()
+        };
+        let program = Program::new(graph).expect("a graph");
+        let numbers: Vec<f32> = (0..50).map(|at| at as f32 - 25.0).collect();
+        let value =
+            |shape: Vec<usize>| Value::from(Tensor::try_new(shape, Data::F32(numbers.clone())).expect("numbers"));
+        let budget = Budget { bytes: 1 << 20, work: 20_000 };
+        // The one window of a picture lies in its pads.
+        let answers = program.run(vec![value(vec![1, 50, 1, 1])], budget).expect("as many operations as cells");
+        let lowest = [f32::NEG_INFINITY; 50];
+        assert_eq!(answers[0].tensor().and_then(Tensor::values::<f32>), Some(&lowest[..]));
+    }
 }

@@ -1,5 +1,7 @@
 //! Windows that slide over the last axes of a value: where each of their cells lies. Shared by convolutions and poolings.
 
+use foretell_kernels::convolution::Axis;
+
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
 use crate::shape::{self, Places, strides};
@@ -88,6 +90,18 @@ impl Window {
                 Ok(if beyond { outputs - 1 } else { outputs })
             })
             .collect()
+    }
+
+    /// What the kernels are told about an axis of an image.
+    pub(super) fn axis(&self, at: usize, image: &[usize], outputs: &[usize]) -> Axis {
+        Axis {
+            image: image[at],
+            kernel: self.kernel[at],
+            stride: self.strides[at],
+            dilation: self.dilations[at],
+            before: self.before[at],
+            outputs: outputs[at],
+        }
     }
 
     /// Number of cells of the window.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use foretell_tensors::{Data, ElementType, Tensor};
-use tract_onnx::pb::{ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto,
+    type_proto,
+};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceModelExt, IntoRunnable, TValue, TVec, TractError, TypedModel, TypedSimplePlan,
 };
@@ -32,12 +35,35 @@ pub(crate) fn takes_nothing(op_type: &str) -> bool {
     ) || op_type.starts_with("Reduce")
 }
 
+/// Extents of windows and of what lies around a value beyond which tract is not asked: it lists every cell, and every place that
+/// sees something beside the value.
+const WINDOW_MAX: u64 = 1 << 10;
+
+/// A window that tract would take any time and memory for.
+fn has_vast_window(node: &NodeProto) -> bool {
+    let is_vast = |attribute: &AttributeProto| {
+        let extents = attribute.ints.iter().map(|extent| extent.unsigned_abs());
+        match attribute.name.as_str() {
+            "kernel_shape" => extents.fold(1, u64::saturating_mul) > WINDOW_MAX,
+            "dilations" | "output_padding" | "output_shape" | "pads" => extents.max() > Some(WINDOW_MAX),
+            _ => false,
+        }
+    };
+    let in_body = |graph: &GraphProto| graph.node.iter().any(has_vast_window);
+    let bodies = node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+    node.attribute.iter().any(is_vast) || bodies.into_iter().any(in_body)
+}
+
 impl TractPlan {
     /// Compiles a model, whose own inputs are replaced by these.
     ///
     /// # Errors
-    /// When tract lacks an operator, or the shapes contradict each other.
+    /// When tract lacks an operator or would take too much for it, or the shapes contradict each other.
     pub(crate) fn compile(mut model: ModelProto, inputs: Vec<ValueInfoProto>) -> Result<Self, Cause> {
+        let mut nodes = model.graph.iter().flat_map(|graph| &graph.node);
+        if let Some(node) = nodes.find(|node| has_vast_window(node)) {
+            return Err(format!("operator `{}` with windows or pads beyond {WINDOW_MAX}", node.op_type).into());
+        }
         if let Some(graph) = &mut model.graph {
             graph.input = inputs;
         }

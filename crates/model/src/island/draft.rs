@@ -23,6 +23,11 @@ const TRIAL_ELEMENTS: u64 = 1 << 26;
 /// elements, 16 to 32 at 8,000 rows per second (7,000 with 1,024); of a perceptron with 1,000 elements 512 or more.
 const CHUNK_ELEMENTS: u64 = 1 << 20;
 
+/// Most values that a run holds at the same time, as a multiple of the largest of them.
+const LIVE_VALUES: u64 = 4;
+/// Bytes of an element of single precision.
+const ELEMENT_BYTES: u64 = 4;
+
 /// An input of an island.
 #[derive(Debug, Clone)]
 pub(crate) struct InputPort {
@@ -41,6 +46,8 @@ pub(crate) struct Draft {
     elements: u64,
     /// Those of a row.
     row_elements: u64,
+    /// Those of a row's largest value.
+    largest: u64,
     /// The number of rows that it was compiled for; `None` for any.
     batch: Option<usize>,
     /// Computes what tract is not trusted with.
@@ -55,12 +62,19 @@ pub(crate) fn compile(model: ModelProto, inputs: Vec<InputPort>, batch: Option<u
     let compiled = TractPlan::compile(model, declared).and_then(|plan| {
         let elements = |rows: i64| elements_of(plan.model(), rows);
         let (facts, one, two) = caught(|| Ok((facts_of(plan.model())?, elements(1), elements(2))))?;
-        Ok((plan, facts, one, two))
+        // tract reads the first of no numbers.
+        match two.contains(&0) {
+            true => Err("a value without elements".into()),
+            false => Ok((plan, facts, one, two)),
+        }
     });
-    let (plan, facts, one, elements) = compiled.map_err(|source| Error::Island { nodes: nodes.clone(), source })?;
+    let (plan, facts, one, two) = compiled.map_err(|source| Error::Island { nodes: nodes.clone(), source })?;
     let inputs = inputs.into_iter().map(|input| input.port).collect();
-    let row_elements = elements.saturating_sub(one);
-    Ok(Draft { plan, inputs, facts, elements, row_elements, batch, judge: None, nodes })
+    let of_row: Vec<u64> = one.iter().zip(&two).map(|(one, two)| two.saturating_sub(*one)).collect();
+    let sum = |elements: &[u64]| elements.iter().copied().fold(0, u64::saturating_add);
+    let (elements, row_elements) = (sum(&two), sum(&of_row));
+    let largest = of_row.into_iter().max().unwrap_or(0);
+    Ok(Draft { plan, inputs, facts, elements, row_elements, largest, batch, judge: None, nodes })
 }
 
 /// Types and shapes of the outputs.
@@ -72,8 +86,8 @@ fn facts_of(model: &TypedModel) -> Result<Vec<(DatumType, TVec<TDim>)>, TractErr
     facts.collect()
 }
 
-/// Elements of all values for so many rows, as far as shapes tell.
-fn elements_of(model: &TypedModel, count: i64) -> u64 {
+/// Elements of each value that is computed for so many rows, as far as shapes tell.
+fn elements_of(model: &TypedModel, count: i64) -> Vec<u64> {
     let mut rows = SymbolValues::default();
     if let Some(symbol) = model.symbols.get(BATCH) {
         rows.set(&symbol, count);
@@ -84,13 +98,18 @@ fn elements_of(model: &TypedModel, count: i64) -> u64 {
         extents.fold(1_u64, |volume, extent| volume.saturating_mul(extent.unwrap_or(1)))
     };
     let outlets = model.nodes().iter().flat_map(|node| &node.outputs);
-    outlets.map(|outlet| volume(&outlet.fact)).fold(0, u64::saturating_add)
+    outlets.filter(|outlet| outlet.fact.konst.is_none()).map(|outlet| volume(&outlet.fact)).collect()
 }
 
 impl Draft {
     /// Whether it can be tried with two rows without taking much memory.
     pub(super) fn is_small(&self) -> bool {
         self.elements <= TRIAL_ELEMENTS
+    }
+
+    /// Bytes that a row takes at most, as far as shapes tell.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.largest.saturating_mul(LIVE_VALUES * ELEMENT_BYTES)
     }
 
     /// What was compiled.

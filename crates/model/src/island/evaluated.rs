@@ -21,6 +21,8 @@ const TRIAL_WORK: u64 = 1 << 25;
 const TRIAL_WORK_PER_CONSTANT: u64 = 1 << 12;
 /// Operations for each element of a row.
 const TRIAL_WORK_PER_ELEMENT: u64 = 1 << 10;
+/// Operations of an island that kernels compute, which take half a second.
+const KERNEL_TRIAL_WORK_MAX: u64 = 1 << 31;
 /// Bytes that an island may take while it is tried, besides those that its constants allow for.
 const TRIAL_BYTES: u64 = 96 << 20;
 const TRIAL_BYTES_PER_CONSTANT: u64 = 64;
@@ -99,8 +101,11 @@ pub(crate) fn evaluate(request: Request, probe: &Probe) -> Result<Evaluated, Ref
     let work = work.saturating_add(elements.saturating_mul(TRIAL_WORK_PER_ELEMENT)).saturating_add(TRIAL_WORK);
     let bytes = constants.saturating_mul(TRIAL_BYTES_PER_CONSTANT).saturating_add(TRIAL_BYTES);
     let allowed = request.limits.budget();
-    let budget = Budget { bytes: allowed.bytes.min(bytes), work: allowed.work.min(work) };
     let evaluator = Evaluator::new(graph.clone(), allowed).map_err(|error| Error::tensors(nodes, error))?;
+    // Each weight of a convolution meets every place of a picture, which kernels do soon.
+    let of_kernels = constants.saturating_mul(elements).saturating_mul(TRIAL_ROWS as u64).min(KERNEL_TRIAL_WORK_MAX);
+    let work = if evaluator.is_fast() { work.max(of_kernels) } else { work };
+    let budget = Budget { bytes: allowed.bytes.min(bytes), work: allowed.work.min(work) };
     let trials = Trials { evaluator: &evaluator, ports, budget, nodes, probe };
     if ports.is_empty() {
         let values = trials.run(&[], 0)?.values;

@@ -31,8 +31,12 @@ const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 /// A graph that the evaluator lacks an operator of has nothing to be compared with, and no judge.
 ///
 /// # Errors
-/// When tract has other answers than the evaluator for the rows tried: what is wrong with them.
+/// When tract has other answers than the evaluator for the rows tried, or would take more memory for a row than a run may: what is
+/// wrong with it.
 pub(crate) fn trusted(draft: Draft, graph: Graph, probe: &Probe, limits: &Limits) -> Result<Draft, String> {
+    if draft.row_bytes() > limits.run_bytes {
+        return Err(format!("a row takes {} bytes, {} are allowed", draft.row_bytes(), limits.run_bytes));
+    }
     let constants: usize = graph.constants.iter().filter_map(|(_, value)| value.tensor()).map(Tensor::len).sum();
     let names = graph.outputs.clone();
     let Ok(judge) = Evaluator::new(graph, limits.budget()) else { return Ok(draft) };

@@ -17,8 +17,11 @@ const ROWS: usize = 4;
 const SIZES: [u32; 2] = [1, 1000];
 /// Lengths that are tried, the first symbol's; each further symbol's is longer by the step. Convolutions want long ones, and
 /// some graphs want all lengths to be alike.
-const LENGTHS: [(usize, usize); 10] =
-    [(5, 2), (8, 0), (3, 1), (16, 0), (32, 0), (64, 0), (224, 0), (2, 0), (1, 0), (4, 4)];
+const LENGTHS: [(usize, usize); 12] =
+    [(5, 2), (8, 0), (3, 1), (16, 0), (32, 0), (64, 0), (224, 0), (2, 0), (1, 0), (4, 4), (1024, 0), (16_000, 0)];
+/// Lengths that are tried besides, the first with which the graph runs: what steps over several places at a time gives for short
+/// lengths may be the same for all of them.
+const LONG: [(usize, usize); 3] = [(61, 13), (96, 0), (500, 0)];
 /// Lengths of two runs tell what follows from them.
 const RUNS: usize = 2;
 /// Elementary operations that a run may take, whatever the file; and as many for each byte of the file.
@@ -63,11 +66,15 @@ pub(crate) fn probe(subject: &Subject) -> Result<Found> {
     let lengths = &worked[0];
     let batch = subject.batch(lengths)?;
     let rows = if let Batch::Exactly(rows) = batch { rows } else { 1 };
-    let runs: Vec<_> = worked
+    let mut runs: Vec<_> = worked
         .iter()
         .map(|lengths| subject.run(lengths, &seeds(rows)))
         .collect::<Result<_, _>>()
         .map_err(|failure| cannot_run(&failure))?;
+    if !lengths.is_empty() {
+        let mut long = LONG.iter().map(|&first| subject.run(&lengths_of(first, lengths.len()), &seeds(rows)));
+        runs.extend(long.find_map(Result::ok));
+    }
     let outputs = subject.describe(batch, rows, &runs)?;
     Ok(Found { batch, outputs, runs, rows })
 }
@@ -98,6 +105,11 @@ fn seeds(rows: usize) -> Vec<usize> {
     (0..rows).collect()
 }
 
+/// Lengths of so many symbols.
+fn lengths_of((first, step): (usize, usize), symbols: usize) -> Vec<usize> {
+    (0..symbols).map(|symbol| first + symbol * step).collect()
+}
+
 type Run = (Vec<Tensor>, Vec<Tensor>);
 
 impl Subject<'_> {
@@ -107,10 +119,7 @@ impl Subject<'_> {
         let symbols = open.filter_map(|length| if let Length::Open(symbol) = length { Some(symbol + 1) } else { None });
         match symbols.max() {
             None => vec![Vec::new(); RUNS],
-            Some(symbols) => LENGTHS
-                .iter()
-                .map(|&(first, step)| (0..symbols).map(|symbol| first + symbol * step).collect())
-                .collect(),
+            Some(symbols) => LENGTHS.iter().map(|&first| lengths_of(first, symbols)).collect(),
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, ListArray, StringArray};
 use arrow::datatypes::{Float32Type, Int64Type};
 use foretell_model::{Answer, Error, LoadOptions, Model, OnRefusedRow};
 use tract_onnx::pb::tensor_proto::DataType as Element;
 use tract_onnx::pb::{NodeProto, TensorProto};
 
 use crate::compare::elements;
-use crate::files::{encode, float, float_tensor, input, int, int_tensor, model, node};
+use crate::files::{encode, float, float_tensor, input, int, int_tensor, ints, model, node};
 
 /// Text with a suffix, as a number.
 fn suffixed_number() -> Model {
@@ -257,4 +257,39 @@ fn rows_that_change_each_other_beyond_a_bound_are_refused() {
     file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, None])];
     let error = Model::from_bytes(&encode(&file), &LoadOptions::default()).expect_err("the largest is of all rows");
     assert!(error.to_string().contains("mixes rows"), "{error}");
+}
+
+#[test]
+fn lengths_that_strides_shorten_stay_open() {
+    let every_other = |from: &str, to: &str| node("Conv", &[from, "one"], to, vec![ints("strides", &[2])]);
+    let nodes = vec![every_other("x", "h"), every_other("h", "y")];
+    let mut file = model(1, nodes, vec![float_tensor("one", &[1, 1, 1], &[1.0])]);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, Some(1), None])];
+    // Every fourth number, of so few numbers that there are two, and of more.
+    let series = ListArray::from_iter_primitive::<Float32Type, _, _>(
+        [5, 8, 12].map(|length| Some((0..length).map(|at| Some(at as f32)))),
+    );
+    let answers = load(&encode(&file)).run(&[Arc::new(series)], 3, &[Answer::Prediction], OnRefusedRow::Fail);
+    let answers = answers.expect("series of any length");
+    let expected = ListArray::from_iter_primitive::<Float32Type, _, _>(
+        [2, 2, 3].map(|length| Some((0..length).map(|at| Some(4.0 * at as f32)))),
+    );
+    assert_eq!(
+        elements(&answers[0]).as_primitive::<Float32Type>(),
+        elements(&(Arc::new(expected) as ArrayRef)).as_primitive::<Float32Type>()
+    );
+}
+
+#[test]
+fn a_window_of_a_picture_that_is_too_small_has_one_place_if_that_is_rounded_up() {
+    let attributes =
+        vec![ints("kernel_shape", &[3]), ints("strides", &[4]), int("ceil_mode", 1), ints("pads", &[0, 0])];
+    let mut file = model(1, vec![node("MaxPool", &["x"], "y", attributes)], vec![]);
+    file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, Some(1), Some(1)])];
+    let pictures = [2.0, f32::NAN, -1.0].map(|number| Some([Some(number)]));
+    let pictures: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(pictures));
+    let answers = load(&encode(&file)).run(&[pictures], 3, &[Answer::Prediction], OnRefusedRow::Fail);
+    let answers = elements(&answers.expect("a place for each")[0]);
+    let answers = answers.as_primitive::<Float32Type>();
+    assert_eq!((answers.len(), answers.value(0), answers.value(2)), (3, 2.0, -1.0));
 }

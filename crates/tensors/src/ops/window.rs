@@ -76,11 +76,16 @@ impl Window {
             .map(|axis| {
                 let padded =
                     image[axis].checked_add(self.before[axis]).and_then(|sum| sum.checked_add(self.after[axis]));
-                let span = padded.and_then(|padded| padded.checked_sub(reach[axis]));
-                let span = span.ok_or_else(|| {
-                    Fault::invalid(format!("a window of {:?} is larger than {image:?} with its pads", self.kernel))
-                })?;
                 let stride = self.strides[axis];
+                let span = padded.and_then(|padded| padded.checked_sub(reach[axis]));
+                // Rounded up, a window that is too large by less than a stride has one place.
+                let is_one = || padded.is_some_and(|padded| padded > 0 && reach[axis] - padded < stride);
+                let span = match span {
+                    None if ceil && is_one() => return Ok(1),
+                    span => span.ok_or_else(|| {
+                        Fault::invalid(format!("a window of {:?} is larger than {image:?} with its pads", self.kernel))
+                    })?,
+                };
                 if !ceil {
                     return Ok(span / stride + 1);
                 }

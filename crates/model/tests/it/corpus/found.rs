@@ -41,6 +41,12 @@ pub fn files() -> Vec<File> {
         let nodes = vec![node("Sinh", &["x"], "s", vec![]), node("Pow", &["s", "c"], "y", vec![])];
         encode(&model(1, nodes, vec![float_tensor("c", &[1, 0], &[])]))
     };
+    let window = |kernel: i64, pads: [i64; 2]| {
+        let attributes = vec![ints("kernel_shape", &[kernel]), ints("pads", &pads)];
+        let mut file = model(2, vec![node("MaxPool", &["x"], "y", attributes)], vec![]);
+        file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, Some(4), Some(4)])];
+        encode(&file)
+    };
     let files = [
         // tract followed the loop for ever: it has an operator of this name, whatever its domain.
         (
@@ -60,6 +66,9 @@ pub fn files() -> Vec<File> {
         ("found_scalar_without_outputs", scalar_without_outputs()),
         // tract looked at the first of no exponents.
         ("found_power_of_nothing", power_of_nothing()),
+        // tract listed all cells of the window, and all places that see something beside the value.
+        ("found_window_of_two_billion", window(1 << 31, [1, 1])),
+        ("found_pads_of_two_billion", window(3, [1 << 31, 1])),
         // The columns of a program that computes constants were taken for those of the model.
         ("found_classes_of_a_constant", classes_of_a_constant()),
         // These loaded, and failed for each batch as a bug of ours.

@@ -1,9 +1,9 @@
 //! What computes tensors, for islands and for networks.
 //!
-//! The evaluator of `foretell-tensors` is the judge: it has every operator, and it counts bytes and work. It is the faster one where
-//! kernels compute: products of matrices, convolutions, recurrent layers and what stands between them. tract is faster at everything else. It
-//! gives some operators another meaning than ONNX does, drops NaN in comparisons and activations, panics, and takes what memory
-//! it likes. So it is used where it gave the evaluator's answers to the rows that were tried while the model was loaded, and
+//! The evaluator of `foretell-tensors` is the judge: it has every operator, and it counts bytes and work. It is the faster one
+//! where kernels compute: products of matrices, convolutions, recurrent layers and what stands between them. tract is faster at
+//! everything else. It gives some operators another meaning than ONNX does, drops NaN in comparisons and activations, panics,
+//! and takes what memory it likes. So it is used where it gave the evaluator's answers to the rows that were tried while the model was loaded, and
 //! what it is not trusted with goes to the evaluator even then.
 //!
 //! [`tract`] compiles and runs plans, [`mod@caught`] makes errors of tract's panics, [`evaluator`] is the other side, [`alike`]
@@ -20,7 +20,7 @@ use foretell_tensors::Tensor;
 pub(crate) use alike::{RowsAlong, Tolerance, are_close, mixed};
 pub(crate) use caught::{Cause, caught};
 pub(crate) use evaluator::{Evaluator, leaves};
-pub(crate) use tract::{Extent, TractPlan, element_of, input_of, takes_nothing};
+pub(crate) use tract::{Extent, LIVE_VALUES, TractPlan, element_of, input_of, takes_nothing};
 
 /// Who computes a graph.
 #[derive(Debug)]

@@ -17,6 +17,9 @@ use super::caught::{Cause, caught};
 /// Extent of a dimension of an input: a number, or a name for any.
 pub(crate) use tensor_shape_proto::dimension::Value as Extent;
 
+/// Most values that a run holds at the same time, as a multiple of the largest of them.
+pub(crate) const LIVE_VALUES: u64 = 4;
+
 /// A runnable plan, shared by all threads.
 pub(crate) struct TractPlan(Arc<TypedSimplePlan>);
 

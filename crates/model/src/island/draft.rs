@@ -11,7 +11,7 @@ use super::probe::{Kind, Probe};
 use super::trust::{are_close_columns, mixes_rows};
 use super::{Batch, CHUNK_ROWS, Island, Port, border};
 use crate::elements::arrow_type;
-use crate::engine::{Cause, Engine, Evaluator, Extent, TractPlan, caught, element_of, input_of};
+use crate::engine::{Cause, Engine, Evaluator, Extent, LIVE_VALUES, TractPlan, caught, element_of, input_of};
 use crate::error::{Error, Result};
 
 /// The number of rows in shapes.
@@ -23,8 +23,6 @@ const TRIAL_ELEMENTS: u64 = 1 << 26;
 /// elements, 16 to 32 at 8,000 rows per second (7,000 with 1,024); of a perceptron with 1,000 elements 512 or more.
 const CHUNK_ELEMENTS: u64 = 1 << 20;
 
-/// Most values that a run holds at the same time, as a multiple of the largest of them.
-const LIVE_VALUES: u64 = 4;
 /// Bytes of an element of single precision.
 const ELEMENT_BYTES: u64 = 4;
 

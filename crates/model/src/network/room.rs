@@ -8,9 +8,8 @@ use tract_onnx::prelude::{SymbolValues, TypedModel};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim};
 
 use super::{Input, Length};
+use crate::engine::LIVE_VALUES;
 
-/// Most values that a run holds at the same time, as a multiple of the largest of them.
-const LIVE_VALUES: u64 = 4;
 /// Combinations of lengths whose need of memory is remembered.
 const REMEMBERED_MAX: usize = 4096;
 

@@ -4,19 +4,14 @@ use foretell_kernels::convolution::{self, Axis, Convolution};
 
 use super::movement::{joined, span};
 use super::product::{Extents, add_product, small_integers};
-use super::window::{OUTSIDE, Window};
+use super::window::{OUTSIDE, WASTE_MAX, Window};
 use super::{Operator, exact, one, single};
 use crate::call::{Call, wrong_type};
-use crate::element::ElementType;
 use crate::error::{Fault, Outcome};
 use crate::number::{Number, by_real};
 use crate::shape;
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
-
-/// The kernels compute at most so many times the places that a result has; where pads and dilations would make it more, each cell
-/// is looked up by itself.
-const WASTE_MAX: usize = 4;
 
 pub(super) fn find(op_type: &str) -> Option<Operator> {
     Some(match op_type {
@@ -129,15 +124,21 @@ pub(super) fn convolve<T: Number>(call: &Call, input: &[T], weights: &[T], shape
     Ok(Tensor::new(result_shape, result))
 }
 
+/// The numbers of a bias, one for each channel.
+fn by_channel<T: Number>(bias: &Tensor, channels: usize) -> Outcome<&[T]> {
+    let values = bias.values::<T>().ok_or_else(|| wrong_type(2, T::TYPE, bias.element_type()))?;
+    match values.len() == channels {
+        true => Ok(values),
+        false => Err(Fault::invalid(format!("{} biases for {channels} channels", values.len()))),
+    }
+}
+
 /// Adds one number per channel, the second axis.
 pub(super) fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Outcome<Tensor> {
     let values = result.values::<T>().unwrap_or_default();
     let Some(bias) = bias else { return Ok(result.clone()) };
-    let addends = bias.values::<T>().ok_or_else(|| wrong_type(2, T::TYPE, bias.element_type()))?;
     let channels = result.shape()[1];
-    if addends.len() != channels {
-        return Err(Fault::invalid(format!("{} biases for {channels} channels", addends.len())));
-    }
+    let addends = by_channel::<T>(bias, channels)?;
     let places = shape::volume(&result.shape()[2..])?.max(1);
     let sums = values.chunks(places).enumerate().flat_map(|(plane, values)| {
         let addend = addends[plane % channels];
@@ -176,11 +177,7 @@ fn convolved_by_kernels(call: &Call) -> Outcome<Option<Tensor>> {
 /// The bias of each filter; zeros if there is none.
 fn bias_of(call: &Call, filters: usize) -> Outcome<Vec<f32>> {
     let Some(bias) = call.maybe_tensor(2)? else { return call.filled(filters, 0.0) };
-    let values = bias.values::<f32>().ok_or_else(|| wrong_type(2, ElementType::F32, bias.element_type()))?;
-    match values.len() == filters {
-        true => Ok(values.to_vec()),
-        false => Err(Fault::invalid(format!("{} biases for {filters} channels", values.len()))),
-    }
+    by_channel::<f32>(bias, filters).map(<[f32]>::to_vec)
 }
 
 /// A convolution whose kernel is one cell that sees every place as it is: the product of the weights and the channels.

@@ -3,7 +3,7 @@
 use foretell_kernels::pooling::Greatest;
 
 use super::pad::enlarged;
-use super::window::{OUTSIDE, Window};
+use super::window::{OUTSIDE, WASTE_MAX, Window};
 use super::{Operator, one, single};
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
@@ -24,10 +24,6 @@ pub(super) fn find(op_type: &str) -> Option<Operator> {
         _ => return None,
     })
 }
-
-/// Kernels look at most at so many times the numbers of a picture and its places; where pads and strides would make it more, each cell
-/// is looked up by itself.
-const WASTE_MAX: usize = 4;
 
 /// All numbers are looked at, so that several are at once.
 fn has_nan(values: &[f32]) -> bool {

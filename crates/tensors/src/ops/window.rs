@@ -9,6 +9,10 @@ use crate::shape::{self, Places, strides};
 /// Marks a cell outside of the value.
 pub(super) const OUTSIDE: usize = usize::MAX;
 
+/// Kernels look at most at so many times what a value and a result have; where pads, strides and dilations would make it more,
+/// each cell is looked up by itself.
+pub(super) const WASTE_MAX: usize = 4;
+
 /// A window and how it moves, along each axis.
 #[derive(Debug, Clone)]
 pub(super) struct Window {

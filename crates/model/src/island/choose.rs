@@ -13,58 +13,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, type_proto};
 
 use super::dependence::is_of_places;
+use super::operators::{ARRANGING, EITHER, NATIVE, is_mistreated};
 use super::table::Tables;
 use crate::onnx::names_read;
 use crate::program::COLUMNS_MAX;
 
 /// Weights of a matrix product beyond which tract is faster than the columns, unless these are all that the product reads.
 const NATIVE_WEIGHTS_MAX: i64 = 8_192;
-
-/// Operators that tract knows and computes in another way than ONNX asks for, or not at all, as the cases of the `onnx`
-/// package show. `value` is that of an attribute with which it does; empty for every value.
-const MISTREATED: &[Mistreated] = &[
-    // Shifts by as much as the width, or by less than nothing, end it.
-    Mistreated { op_type: "BitShift", attribute: "", value: "" },
-    // A number beyond the integers becomes the largest of them.
-    Mistreated { op_type: "CastLike", attribute: "", value: "" },
-    // A factor of `alpha` is left out.
-    Mistreated { op_type: "Celu", attribute: "", value: "" },
-    // A place counted from the end is none.
-    Mistreated { op_type: "GatherND", attribute: "", value: "" },
-    // The results of the steps come in the wrong order.
-    Mistreated { op_type: "GRU", attribute: "direction", value: "reverse" },
-    Mistreated { op_type: "LSTM", attribute: "direction", value: "reverse" },
-    Mistreated { op_type: "RNN", attribute: "direction", value: "reverse" },
-    // The mode is not read.
-    Mistreated { op_type: "SpaceToDepth", attribute: "mode", value: "CRD" },
-    // The logarithm of a share that is too small for a number, instead of a number.
-    Mistreated { op_type: "LogSoftmax", attribute: "", value: "" },
-    // A sum of tiny numbers has no reciprocal.
-    Mistreated { op_type: "LpNormalization", attribute: "", value: "" },
-    // A constant is put where the edge belongs.
-    Mistreated { op_type: "Pad", attribute: "mode", value: "edge" },
-    // `alpha` is not read.
-    Mistreated { op_type: "Swish", attribute: "alpha", value: "" },
-];
-
-/// An operator of ai.onnx, with an attribute if that makes the difference.
-struct Mistreated {
-    op_type: &'static str,
-    attribute: &'static str,
-    value: &'static str,
-}
-
-impl Mistreated {
-    fn is(&self, node: &NodeProto) -> bool {
-        let has = |attribute: &AttributeProto| {
-            attribute.name == self.attribute && (self.value.is_empty() || attribute.s == self.value.as_bytes())
-        };
-        self.op_type == node.op_type && (self.attribute.is_empty() || node.attribute.iter().any(has))
-    }
-}
 
 /// A unit of lowering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,107 +45,8 @@ impl Work {
     }
 }
 
-/// Operators that foretell computes wherever they stand.
-const NATIVE: &[&str] = &[
-    "ArgMax",
-    "ArgMin",
-    "ConstantOfShape",
-    "CumSum",
-    "GatherElements",
-    "If",
-    "IsInf",
-    "IsNaN",
-    "OneHot",
-    "Range",
-    "Scan",
-    "SequenceAt",
-    "SequenceConstruct",
-    "Size",
-    "TopK",
-];
-
-/// Operators that both sides have: they stay with their inputs.
-const EITHER: &[&str] = &[
-    "Abs",
-    "Add",
-    "And",
-    "BatchNormalization",
-    "Cast",
-    "Ceil",
-    "Clip",
-    "Concat",
-    "Cos",
-    "Div",
-    "Dropout",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Floor",
-    "Gather",
-    "Gelu",
-    "Gemm",
-    "Greater",
-    "GreaterOrEqual",
-    "HardSigmoid",
-    "Hardmax",
-    "Identity",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "LogSoftmax",
-    "MatMul",
-    "Max",
-    "Mean",
-    "Min",
-    "Mod",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "PRelu",
-    "Pow",
-    "Reciprocal",
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceLogSum",
-    "ReduceLogSumExp",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceMin",
-    "ReduceProd",
-    "ReduceSum",
-    "ReduceSumSquare",
-    "Relu",
-    "Reshape",
-    "Round",
-    "Selu",
-    "Shape",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Slice",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "Tanh",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-    "Where",
-    "Xor",
-];
-
 /// Who computes a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Side {
     Native,
     Tract,
@@ -248,21 +107,15 @@ pub(crate) fn schedule(graph: &GraphProto, order: &[usize], evaluated: &HashSet<
             (tensor.name.as_str(), tensor.dims.iter().fold(1_i64, |size, extent| size.saturating_mul(*extent)))
         })
         .collect();
+    let sides = sides(graph, order, evaluated, &weights);
     // Level and side of each value that depends on the row; constants have none.
-    let inputs = graph.input.iter().filter(|input| !weights.contains_key(input.name.as_str()));
     let mut values: HashMap<&str, (usize, Side)> =
-        inputs.map(|input| (input.name.as_str(), (0, side_of_feature(input)))).collect();
-    let mut tables = Tables::of(graph);
+        features(graph, &weights).map(|input| (input.name.as_str(), (0, side_of_feature(input)))).collect();
     let mut levels: BTreeMap<usize, Level> = BTreeMap::new();
-    for &position in order {
+    for (&position, &side) in order.iter().zip(&sides) {
         let node = &graph.node[position];
         let read: Vec<(usize, Side)> =
             names_read(node).into_iter().filter_map(|name| values.get(name).copied()).collect();
-        let side = match evaluated.contains(&position) {
-            true => Side::Tensors,
-            false => side(node, &values, &weights, &tables).unwrap_or_else(|| side_of_inputs(&read)),
-        };
-        tables.note(node);
         let crossed = |&(level, from): &(usize, Side)| level + usize::from(from != side);
         let depth = read.iter().map(crossed).max().unwrap_or(0);
         let level = levels.entry(depth).or_default();
@@ -285,6 +138,70 @@ pub(crate) fn schedule(graph: &GraphProto, order: &[usize], evaluated: &HashSet<
     work
 }
 
+/// The inputs that the file gives no value.
+fn features<'g>(graph: &'g GraphProto, weights: &HashMap<&str, i64>) -> impl Iterator<Item = &'g ValueInfoProto> {
+    graph.input.iter().filter(|input| !weights.contains_key(input.name.as_str()))
+}
+
+/// Who computes each node, in their order.
+fn sides(graph: &GraphProto, order: &[usize], evaluated: &HashSet<usize>, weights: &HashMap<&str, i64>) -> Vec<Side> {
+    let mut values: HashMap<&str, Side> =
+        features(graph, weights).map(|input| (input.name.as_str(), side_of_feature(input))).collect();
+    let mut tables = Tables::of(graph);
+    let mut sides = Vec::with_capacity(order.len());
+    for &position in order {
+        let node = &graph.node[position];
+        let read: Vec<Side> = names_read(node).into_iter().filter_map(|name| values.get(name).copied()).collect();
+        let side = match evaluated.contains(&position) {
+            true => Side::Tensors,
+            false => side(node, &values, weights, &tables).unwrap_or_else(|| side_of_inputs(&read)),
+        };
+        tables.note(node);
+        sides.push(side);
+        if !read.is_empty() {
+            values.extend(node.output.iter().map(|name| (name.as_str(), side)));
+        }
+    }
+    let lists = features(graph, weights).filter(|input| rank(input) > 2).map(|input| input.name.as_str()).collect();
+    join_readers(graph, order, lists, &mut sides);
+    sides
+}
+
+/// Gives nodes that only arrange the elements of lists to the island that alone reads them: columns would be split for it and
+/// put together again.
+fn join_readers<'g>(graph: &'g GraphProto, order: &[usize], mut lists: HashSet<&'g str>, sides: &mut [Side]) {
+    let mut arranges = vec![false; order.len()];
+    for (at, &position) in order.iter().enumerate() {
+        let node = &graph.node[position];
+        let of_list = node.input.first().is_some_and(|name| lists.contains(name.as_str()));
+        arranges[at] = of_list && sides[at] == Side::Native && ARRANGING.contains(&node.op_type.as_str());
+        if arranges[at] {
+            lists.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    // Who reads each value; an output of the graph is read as columns.
+    let outputs = graph.output.iter().map(|output| (output.name.as_str(), HashSet::from([Side::Native])));
+    let mut readers: HashMap<&str, HashSet<Side>> = outputs.collect();
+    for (at, &position) in order.iter().enumerate().rev() {
+        let node = &graph.node[position];
+        let of_node = node.output.iter().filter_map(|name| readers.get(name.as_str())).flatten();
+        let of_node: HashSet<Side> = of_node.copied().collect();
+        if let (true, [side]) = (arranges[at], &of_node.into_iter().collect::<Vec<_>>()[..]) {
+            sides[at] = *side;
+        }
+        for name in names_read(node) {
+            readers.entry(name).or_default().insert(sides[at]);
+        }
+    }
+}
+
+fn rank(input: &ValueInfoProto) -> usize {
+    match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => tensor.shape.as_ref().map_or(0, |shape| shape.dim.len()),
+        _ => 0,
+    }
+}
+
 /// A picture or a text is one list column, which tract takes as it is; as columns it would be thousands.
 fn side_of_feature(input: &ValueInfoProto) -> Side {
     let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
@@ -300,18 +217,12 @@ fn side_of_feature(input: &ValueInfoProto) -> Side {
 }
 
 /// The side of an operator that all sides have: tract's as soon as one input comes from there, since it is the fastest.
-fn side_of_inputs(read: &[(usize, Side)]) -> Side {
-    let comes_from = |wanted: Side| read.iter().any(|(_, side)| *side == wanted);
-    [Side::Tract, Side::Tensors].into_iter().find(|&side| comes_from(side)).unwrap_or(Side::Native)
+fn side_of_inputs(read: &[Side]) -> Side {
+    [Side::Tract, Side::Tensors].into_iter().find(|side| read.contains(side)).unwrap_or(Side::Native)
 }
 
 /// The side of a node that the evaluator was not asked to compute; `None` if it stays with its inputs.
-fn side(
-    node: &NodeProto,
-    values: &HashMap<&str, (usize, Side)>,
-    weights: &HashMap<&str, i64>,
-    tables: &Tables,
-) -> Option<Side> {
+fn side(node: &NodeProto, values: &HashMap<&str, Side>, weights: &HashMap<&str, i64>, tables: &Tables) -> Option<Side> {
     let op_type = node.op_type.as_str();
     let depends_on_row = names_read(node).into_iter().any(|name| values.contains_key(name));
     match node.domain.as_str() {
@@ -325,7 +236,7 @@ fn side(
         let factors = node.input.iter().take(2);
         let computed = factors.clone().filter(|name| values.contains_key(name.as_str())).count();
         let heavy = factors.filter_map(|name| weights.get(name.as_str())).any(|&size| size > NATIVE_WEIGHTS_MAX);
-        let of_tract = |name: &String| values.get(name.as_str()).is_some_and(|(_, side)| *side == Side::Tract);
+        let of_tract = |name: &String| values.get(name.as_str()) == Some(&Side::Tract);
         return match computed {
             2 => Some(Side::Tract),
             _ if !heavy => None,
@@ -344,7 +255,7 @@ fn side(
         return Some(Side::Tract);
     }
     match op_type {
-        _ if MISTREATED.iter().any(|mistreated| mistreated.is(node)) => Some(Side::Tensors),
+        _ if is_mistreated(node) => Some(Side::Tensors),
         _ if NATIVE.contains(&op_type) => Some(Side::Native),
         // The evaluator computes these one row at a time.
         _ if is_of_places(node) => Some(Side::Tensors),
@@ -355,7 +266,7 @@ fn side(
 }
 
 /// Whether the positions of a Gather depend on the row, and are along another axis than the first.
-fn picks_inside(node: &NodeProto, values: &HashMap<&str, (usize, Side)>) -> bool {
+fn picks_inside(node: &NodeProto, values: &HashMap<&str, Side>) -> bool {
     let is_inner = node.attribute.iter().any(|attribute| attribute.name == "axis" && attribute.i != 0);
     is_inner && node.input.get(1).is_some_and(|positions| values.contains_key(positions.as_str()))
 }
@@ -364,7 +275,7 @@ fn picks_inside(node: &NodeProto, values: &HashMap<&str, (usize, Side)>) -> bool
 mod tests {
     use tract_onnx::pb::tensor_proto::DataType as Element;
     use tract_onnx::pb::type_proto::Tensor;
-    use tract_onnx::pb::{TensorProto, TensorShapeProto, TypeProto};
+    use tract_onnx::pb::{AttributeProto, TensorProto, TensorShapeProto, TypeProto};
 
     use super::*;
 
@@ -391,6 +302,33 @@ mod tests {
         }
     }
 
+    /// The type of a value with so many axes.
+    fn floats(axes: usize) -> Option<TypeProto> {
+        let dim = vec![Dimension::default(); axes];
+        let tensor = Tensor { elem_type: Element::Float as i32, shape: Some(TensorShapeProto { dim }) };
+        Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() })
+    }
+
+    #[test]
+    fn lists_are_arranged_by_the_island_that_reads_them() {
+        let work = |axes: usize, last: &str| {
+            let nodes = vec![
+                node("Transpose", &["x"], "a"),
+                node("Squeeze", &["a"], "b"),
+                node("Conv", &["b", "large"], "c"),
+                node("ArgMax", &[last], "d"),
+            ];
+            let mut graph = graph(nodes);
+            graph.input[0].r#type = floats(axes);
+            schedule(&graph, &[0, 1, 2, 3], &HashSet::new())
+        };
+        assert_eq!(work(3, "c"), [Work::Tract(vec![0, 1, 2]), Work::Native(3)]);
+        let apart = [Work::Native(0), Work::Native(1), Work::Native(3), Work::Tract(vec![2])];
+        assert_eq!(work(3, "b"), apart, "somebody else reads columns");
+        let columns = [Work::Native(0), Work::Native(1), Work::Tract(vec![2]), Work::Native(3)];
+        assert_eq!(work(2, "c"), columns);
+    }
+
     #[test]
     fn a_dense_network_between_native_operators_is_one_island() {
         let graph = graph(vec![
@@ -411,16 +349,11 @@ mod tests {
             node("Relu", &["a"], "b"),
             node("MatMul", &["b", "large"], "c"),
         ]);
-        let table = |extents: usize| {
-            let dim = vec![Dimension::default(); extents];
-            let tensor = Tensor { elem_type: Element::Float as i32, shape: Some(TensorShapeProto { dim }) };
-            Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() })
-        };
         graph.initializer.iter_mut().for_each(|tensor| tensor.data_type = Element::Float as i32);
-        graph.input[0].r#type = table(2);
+        graph.input[0].r#type = floats(2);
         let native = [Work::Native(0), Work::Native(1), Work::Native(2)];
         assert_eq!(schedule(&graph, &[0, 1, 2], &HashSet::new()), native);
-        graph.input[0].r#type = table(3);
+        graph.input[0].r#type = floats(3);
         assert_eq!(schedule(&graph, &[0, 1, 2], &HashSet::new()), [Work::Tract(vec![0, 1, 2])]);
     }
 

@@ -11,6 +11,7 @@ mod choose;
 mod dependence;
 mod draft;
 mod evaluated;
+mod operators;
 mod probe;
 mod table;
 mod trust;

@@ -1,7 +1,8 @@
 //! Convolutions of the shapes that networks for pictures have: `cargo bench -p foretell-kernels --bench convolution`.
 //!
-//! Each is measured with every set of instructions that the processor has; the elements counted are operations, two for each
-//! product of numbers.
+//! Each is measured with every set of instructions that the processor has, channel by channel and, where that is what a network
+//! takes ([`Layer::is_dense`]), with the channels side by side, turning the pictures included: what is faster for how many
+//! filters is seen here. The elements counted are operations, two for each product of numbers.
 
 #[path = "../src/samples/sequence.rs"]
 mod sequence;
@@ -11,10 +12,11 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::convolution::{Axis, Convolution, Shape};
 use foretell_kernels::forms::Form;
+use foretell_kernels::pictures::{Extents, Layer, Network};
 use sequence::numbers;
 
 /// Channels, filters, groups, extent, kernel, stride and pictures.
-const SHAPES: [[usize; 7]; 8] = [
+const SHAPES: [[usize; 7]; 12] = [
     [1, 16, 1, 28, 3, 1, 8],
     [16, 32, 1, 14, 3, 1, 8],
     [3, 64, 1, 224, 7, 2, 1],
@@ -23,6 +25,10 @@ const SHAPES: [[usize; 7]; 8] = [
     [256, 256, 1, 14, 3, 1, 1],
     [512, 512, 1, 7, 3, 1, 8],
     [96, 96, 96, 56, 3, 1, 1],
+    [384, 384, 384, 14, 3, 1, 8],
+    [64, 24, 1, 28, 3, 1, 1],
+    [64, 32, 1, 4, 3, 1, 8],
+    [32, 16, 1, 28, 3, 1, 1],
 ];
 
 fn main() {
@@ -44,6 +50,13 @@ fn main() {
             group.bench_function(BenchmarkId::from_parameter(form), |bencher| {
                 bencher.iter(|| convolution.evaluate(black_box(&images), &weights, &bias, black_box(&mut result)));
             });
+            if Layer::is_dense(&shape) {
+                let layer = Layer::Convolution { shape, weights: &weights, bias: &bias };
+                let network = Network::new(form, Extents { channels, height: image, width: image }, &[layer]);
+                group.bench_function(BenchmarkId::new("side by side", form), |bencher| {
+                    bencher.iter(|| network.evaluate(black_box(&images), black_box(&mut result)));
+                });
+            }
         }
         group.finish();
     }

@@ -28,8 +28,8 @@
 use std::ops::Range;
 
 use crate::forms::Form;
-use crate::matrix::strips::{Anywhere, Strips};
-use crate::matrix::{BLOCK_DEPTH, LANES_MAX, VECTORS_MAX, blocks, panel_width};
+use crate::matrix::strips::{Anywhere, Every, First, Strips};
+use crate::matrix::{BLOCK_DEPTH, LANES_MAX, VECTORS_MAX, blocks, panel_columns};
 use crate::numbers::{Numbers, copy_few};
 
 /// Filters that are computed before the next ones: their weights of one block stay in the second-level cache.
@@ -306,24 +306,26 @@ impl Convolution {
         let sums = self.sums.all();
         for features in blocks(depth, BLOCK_DEPTH) {
             for rows in blocks(filters, BLOCK_FILTERS) {
-                let mut place = 0;
                 let own = group * filters + rows.start;
-                while place < places {
-                    let vectors = panel_width(places - place, lanes).div_ceil(lanes);
+                for Range { start: place, end } in panel_columns(places, lanes) {
+                    let vectors = (end - place).div_ceil(lanes);
                     self.form.run(Strips {
                         left: &weights[own * depth + features.start..],
-                        left_stride: depth,
+                        left_rows: Every(depth),
                         right: &right[place..],
                         features: Anywhere(&self.offsets[features.clone()]),
                         result: &mut sums[rows.start * stride + place..],
                         result_stride: stride,
-                        first: (features.start == 0).then(|| &bias[own..][..rows.len()]),
+                        first: if features.start == 0 {
+                            First::Rows(&bias[own..][..rows.len()])
+                        } else {
+                            First::Result
+                        },
                         rows: rows.len(),
                         depth: features.len(),
                         vectors,
                         width: vectors * lanes,
                     });
-                    place += vectors * lanes;
                 }
             }
         }

@@ -27,6 +27,7 @@ pub mod matrix;
 pub mod neighbours;
 mod numbers;
 mod panels;
+pub mod pictures;
 pub mod points;
 pub mod pooling;
 pub mod real;

@@ -33,7 +33,7 @@ use std::ops::Range;
 use crate::forms::Form;
 use crate::numbers::Numbers;
 use right::Right;
-use strips::{Even, Strips};
+use strips::{Even, Every, First, Strips};
 
 pub use packed::Packed;
 
@@ -124,9 +124,8 @@ impl Product {
     /// Adds what some features contribute to some rows.
     fn add_block(&mut self, rows: Range<usize>, depth: Range<usize>, left: &[f32], right: &[f32], result: &mut [f32]) {
         let (form, lanes, all) = (self.form, self.form.lanes(), self.extents);
-        let mut column = 0;
-        while column < all.columns {
-            let width = panel_width(all.columns - column, lanes);
+        for own in panel_columns(all.columns, lanes) {
+            let (column, width) = (own.start, own.len());
             let padded = width.next_multiple_of(lanes);
             let is_direct = self.order == Order::Rows && rows.len() <= DIRECT_ROWS_MAX && width == padded;
             let (right, right_stride) = match is_direct {
@@ -134,24 +133,23 @@ impl Product {
                 false => {
                     let matrix = Right { numbers: right, depth: all.depth, columns: all.columns, order: self.order };
                     let panel = &mut self.panel.all()[..depth.len() * padded];
-                    matrix.pack(depth.clone(), column..column + width, padded, panel);
+                    matrix.pack(depth.clone(), own, padded, panel);
                     (&*panel, padded)
                 }
             };
             form.run(Strips {
                 left: &left[rows.start * all.depth + depth.start..],
-                left_stride: all.depth,
+                left_rows: Every(all.depth),
                 right,
                 features: Even(right_stride),
                 result: &mut result[rows.start * all.columns + column..],
                 result_stride: all.columns,
-                first: None,
+                first: First::Result,
                 rows: rows.len(),
                 depth: depth.len(),
                 vectors: padded / lanes,
                 width,
             });
-            column += width;
         }
     }
 }
@@ -168,6 +166,16 @@ pub(crate) fn panel_width(columns: usize, lanes: usize) -> usize {
         vectors => vectors.min(VECTORS_MAX),
     };
     columns.min(vectors * lanes)
+}
+
+/// The columns of each panel.
+pub(crate) fn panel_columns(columns: usize, lanes: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let width = panel_width(columns - start, lanes);
+        start += width;
+        (width > 0).then(|| start - width..start)
+    })
 }
 
 #[cfg(test)]

@@ -73,6 +73,19 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// The processor has the instructions of this type.
     unsafe fn not_at_least(self, other: Self) -> u32;
+
+    /// Writes eight rows of eight numbers, which begin `stride` numbers behind each other, as columns.
+    ///
+    /// # Safety
+    /// The numbers may be read from `source` and written to `target`, whose rows begin `target_stride` numbers behind each other,
+    /// and the processor has the instructions of this type.
+    #[inline(always)]
+    unsafe fn turn_eight(source: *const f32, stride: usize, target: *mut f32, target_stride: usize) {
+        for (row, column) in (0..EIGHT).flat_map(|row| (0..EIGHT).map(move |column| (row, column))) {
+            // SAFETY: the caller may read and write there.
+            unsafe { *target.add(column * target_stride + row) = *source.add(row * stride + column) };
+        }
+    }
 }
 
 /// Loops that are compiled for each set of instructions.

@@ -1,8 +1,10 @@
 //! A right matrix that is packed once for products with many left ones, such as those of the steps of a recurrent layer.
 
+use std::ops::Range;
+
 use super::right::Right;
-use super::strips::{Even, Strips};
-use super::{BLOCK_DEPTH, LANES_MAX, Order, blocks, panel_width};
+use super::strips::{Even, Every, First, Seen, Strips};
+use super::{BLOCK_DEPTH, LANES_MAX, Order, blocks, panel_columns};
 use crate::forms::Form;
 use crate::numbers::Numbers;
 
@@ -26,14 +28,11 @@ impl Packed {
         let mut panels = Numbers::new(Self::numbers([depth, columns]));
         let mut rest = panels.all();
         for depth in blocks(depth, BLOCK_DEPTH) {
-            let mut column = 0;
-            while column < columns {
-                let width = panel_width(columns - column, form.lanes());
-                let padded = width.next_multiple_of(form.lanes());
+            for own in panel_columns(columns, form.lanes()) {
+                let padded = own.len().next_multiple_of(form.lanes());
                 let (panel, others) = rest.split_at_mut(depth.len() * padded);
-                right.pack(depth.clone(), column..column + width, padded, panel);
+                right.pack(depth.clone(), own, padded, panel);
                 rest = others;
-                column += width;
             }
         }
         Self { depth, columns, form, panels }
@@ -60,30 +59,71 @@ impl Packed {
         let rows = result.len() / self.columns;
         assert_eq!(result.len(), rows * self.columns, "elements of the result");
         assert_eq!(left.len(), rows * self.depth, "elements of the left matrix");
-        let lanes = self.form.lanes();
-        let mut rest = self.panels.read();
-        for depth in blocks(self.depth, BLOCK_DEPTH) {
-            let mut column = 0;
-            while column < self.columns {
-                let width = panel_width(self.columns - column, lanes);
-                let padded = width.next_multiple_of(lanes);
-                let (panel, others) = rest.split_at(depth.len() * padded);
-                self.form.run(Strips {
-                    left: &left[depth.start.min(left.len())..],
-                    left_stride: self.depth,
-                    right: panel,
-                    features: Even(padded),
-                    result: &mut result[column.min(rows * self.columns)..],
-                    result_stride: self.columns,
-                    first: None,
-                    rows,
-                    depth: depth.len(),
-                    vectors: padded / lanes,
-                    width,
-                });
-                rest = others;
-                column += width;
-            }
+        if rows == 0 {
+            return;
+        }
+        for Panel { numbers, depth, columns, padded } in self.panels() {
+            self.form.run(Strips {
+                left: &left[depth.start..],
+                left_rows: Every(self.depth),
+                right: numbers,
+                features: Even(padded),
+                result: &mut result[columns.start..],
+                result_stride: self.columns,
+                first: First::Result,
+                rows,
+                depth: depth.len(),
+                vectors: padded / self.form.lanes(),
+                width: columns.len(),
+            });
         }
     }
+
+    /// Sets the columns from `start` on of each row of `result`, which has `stride` of them, to the products of what is seen of
+    /// `left` and this matrix, and `bias`, which has as many numbers as vectors hold.
+    ///
+    /// # Panics
+    /// When there is nothing to multiply, something is not there that is seen, or the result is not as large.
+    pub(crate) fn set(&self, left: &[f32], seen: Seen, bias: &[f32], result: &mut [f32], [start, stride]: [usize; 2]) {
+        assert_eq!(seen.cells.len(), self.depth, "a cell for each row of the matrix");
+        for Panel { numbers, depth, columns, padded } in self.panels() {
+            let first = if depth.start == 0 { First::Columns(&bias[columns.start..]) } else { First::Result };
+            self.form.run(Strips {
+                left,
+                left_rows: Seen { cells: &seen.cells[depth.clone()], ..seen },
+                right: numbers,
+                features: Even(padded),
+                result: &mut result[start + columns.start..],
+                result_stride: stride,
+                first,
+                rows: seen.places.len(),
+                depth: depth.len(),
+                vectors: padded / self.form.lanes(),
+                width: columns.len(),
+            });
+        }
+    }
+
+    /// All panels, those of the first rows first.
+    fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
+        let lanes = self.form.lanes();
+        let mut rest = self.panels.read();
+        blocks(self.depth, BLOCK_DEPTH)
+            .flat_map(move |depth| panel_columns(self.columns, lanes).map(move |columns| (depth.clone(), columns)))
+            .map(move |(depth, columns)| {
+                let padded = columns.len().next_multiple_of(lanes);
+                let numbers;
+                (numbers, rest) = rest.split_at(depth.len() * padded);
+                Panel { numbers, depth, columns, padded }
+            })
+    }
+}
+
+/// Some columns of some rows, side by side.
+struct Panel<'a> {
+    numbers: &'a [f32],
+    depth: Range<usize>,
+    columns: Range<usize>,
+    /// Columns that vectors hold.
+    padded: usize,
 }

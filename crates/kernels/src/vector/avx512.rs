@@ -61,6 +61,12 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn turn_eight(source: *const f32, stride: usize, target: *mut f32, target_stride: usize) {
+        // SAFETY: the caller may read and write there; who has these instructions has those of AVX.
+        unsafe { super::avx2::turn_eight(source, stride, target, target_stride) }
+    }
+
+    #[inline(always)]
     unsafe fn not_at_least(self, other: Self) -> u32 {
         // SAFETY: the caller has the instruction.
         u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_NGE_UQ>(self.0, other.0) })

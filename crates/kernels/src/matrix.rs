@@ -6,10 +6,10 @@
 //! rounding for a product and its addition, and joins the result after every 256 features, as in
 //! [`crate::dense`] and in ONNX Runtime: one order, whatever the instructions and whatever the rows around.
 //!
-//! Measured on one core of an AMD EPYC (Zen 4), which has 118 GFLOP/s: 111 for 128 or 1024 rows with 384 by 384 weights, 107
-//! for 64 rows with 1536 by 384, 97 for 32 rows, 94 for matrices of 32 by 32; with AVX2 102, 96, 85 and 80. Packing is what
-//! few rows lose by; 128 rows lose nothing that 1024 do not, so weights are not kept packed, which would take their memory twice,
-//! but where one matrix meets few rows many times: [`Packed`].
+//! Measured on one core of an AMD EPYC (Zen 4), which has 118 GFLOP/s: 116 for 32 to 128 rows with 384 by 384 or 1536 by 384
+//! weights, 111 for 1024 rows, 106 for matrices of 32 by 32; with AVX2 89 for 32 rows, 102 for 128 and 1024, 82 for 32 by 32.
+//! Packing is what few rows lose by, so that they do without it; 128 rows lose nothing that 1024 do not, so weights are not kept
+//! packed, which would take their memory twice, but where one matrix meets few rows many times: [`Packed`].
 //! Weights that come from memory, those of a MiniLM one after the other, are multiplied at 101; packing eight panels at once, so
 //! that they are read in longer runs, lost 3 of those. A right matrix that is given transposed costs 10 in 100 for 128 rows.
 //!
@@ -46,8 +46,8 @@ const BLOCK_ROWS: usize = 256;
 /// Vectors of columns that are computed together at most.
 pub(crate) const VECTORS_MAX: usize = 3;
 
-/// Up to so many rows, columns are read where they lie: packing them would take as long as computing.
-const DIRECT_ROWS_MAX: usize = 8;
+/// Numbers of a page of memory: what lies so far apart displaces each other in the fastest cache.
+const PAGE: usize = 1024;
 
 /// Numbers of a vector at most.
 pub(crate) const LANES_MAX: usize = 16;
@@ -77,6 +77,8 @@ pub struct Product {
     extents: Extents,
     order: Order,
     form: Form,
+    /// Rows up to which columns are read where they lie, if not those that were measured.
+    direct_rows_max: Option<usize>,
     /// Columns that are computed together, row by row.
     panel: Numbers,
 }
@@ -86,7 +88,7 @@ impl Product {
     pub fn new(extents: Extents) -> Self {
         let width = extents.columns.next_multiple_of(LANES_MAX).min(VECTORS_MAX * LANES_MAX);
         let panel = Numbers::new(width * extents.depth.min(BLOCK_DEPTH));
-        Self { extents, order: Order::Rows, form: Form::best(), panel }
+        Self { extents, order: Order::Rows, form: Form::best(), direct_rows_max: None, panel }
     }
 
     /// The same products of right matrices that lie in this order.
@@ -99,6 +101,13 @@ impl Product {
     #[must_use]
     pub fn with_form(self, form: Form) -> Self {
         Self { form, ..self }
+    }
+
+    /// The same products, which read the right matrix where it lies for up to so many rows and pack it for more. Results are
+    /// the same; without this, products take the way that was measured to be faster.
+    #[must_use]
+    pub fn with_direct_rows_max(self, rows: usize) -> Self {
+        Self { direct_rows_max: Some(rows), ..self }
     }
 
     /// Adds the product of two matrices to `result`.
@@ -124,11 +133,12 @@ impl Product {
     /// Adds what some features contribute to some rows.
     fn add_block(&mut self, rows: Range<usize>, depth: Range<usize>, left: &[f32], right: &[f32], result: &mut [f32]) {
         let (form, lanes, all) = (self.form, self.form.lanes(), self.extents);
+        let direct_rows_max = self.direct_rows_max.unwrap_or_else(|| direct_rows_max(form, all.columns));
+        let is_direct = self.order == Order::Rows && rows.len() <= direct_rows_max;
         for own in panel_columns(all.columns, lanes) {
             let (column, width) = (own.start, own.len());
             let padded = width.next_multiple_of(lanes);
-            let is_direct = self.order == Order::Rows && rows.len() <= DIRECT_ROWS_MAX && width == padded;
-            let (right, right_stride) = match is_direct {
+            let (right, right_stride) = match is_direct && width == padded {
                 true => (&right[depth.start * all.columns + column..], all.columns),
                 false => {
                     let matrix = Right { numbers: right, depth: all.depth, columns: all.columns, order: self.order };
@@ -151,6 +161,19 @@ impl Product {
                 width,
             });
         }
+    }
+}
+
+/// Up to so many rows, columns are read where they lie: packing them would take longer than it saves.
+///
+/// `benches/matrix.rs` measures both ways. With AVX-512, where a vector is a line of the cache, packing takes 1.05 times as long
+/// for 128 rows and as long for 256. With AVX2, whose strips of three rows each read the columns anew, it overtakes at 16 rows
+/// where weights are in the second-level cache and at 32 where they are not, but above four where rows are whole pages apart.
+fn direct_rows_max(form: Form, columns: usize) -> usize {
+    match form.lanes() {
+        LANES_MAX => 128,
+        _ if columns.is_multiple_of(PAGE) => 4,
+        _ => 16,
     }
 }
 

@@ -22,7 +22,12 @@ fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..matrix.len()).map(|at| matrix[at % rows * columns + at / rows]).collect()
 }
 
-const EXTENTS: [[usize; 3]; 16] = [
+/// Whether numbers have the same bits, but for those of NaN.
+fn same(got: &[f32], expected: &[f32]) -> bool {
+    got.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+}
+
+const EXTENTS: [[usize; 3]; 17] = [
     [1, 1, 1],
     [1, 5, 70],
     [2, 300, 48],
@@ -30,6 +35,7 @@ const EXTENTS: [[usize; 3]; 16] = [
     [3, 0, 5],
     [0, 4, 3],
     [4, 17, 16],
+    [5, 3, 1024],
     [5, 257, 49],
     [7, 33, 24],
     [8, 256, 96],
@@ -55,16 +61,16 @@ fn every_form_and_order_gives_the_bits_of_plain_loops() {
         let turned = transposed(&right, depth.max(1), columns);
         for form in Form::all() {
             for (order, right) in [(Order::Rows, &right), (Order::Columns, &turned)] {
+                let product = || Product::new(extents).with_form(form).with_order(order);
+                let ways = [product(), product().with_direct_rows_max(0), product().with_direct_rows_max(rows)];
+                for (way, mut product) in ["as measured", "packed", "direct"].into_iter().zip(ways) {
+                    let mut got = before.clone();
+                    product.add(&left, right, &mut got);
+                    assert!(same(&got, &expected), "{extents:?}, {order:?}, {way}, {form}");
+                }
                 let mut got = before.clone();
-                Product::new(extents).with_form(form).with_order(order).add(&left, right, &mut got);
-                let mut pairs = got.iter().zip(&expected);
-                let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
-                assert!(same, "{extents:?}, {order:?}, {form}");
-                let mut of_packed = before.clone();
-                Packed::new(form, [depth, columns], order, right).add(&left, &mut of_packed);
-                let mut pairs = of_packed.iter().zip(&got);
-                let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
-                assert!(same, "{extents:?}, packed from {order:?}, {form}");
+                Packed::new(form, [depth, columns], order, right).add(&left, &mut got);
+                assert!(same(&got, &expected), "{extents:?}, packed once from {order:?}, {form}");
             }
         }
     }

@@ -157,6 +157,10 @@ impl Sizes {
                 places = places.checked_add(result.height.checked_mul(result.width)?)?;
                 cells = cells.checked_add(own.len() / shape.filters.max(1))?;
             }
+            if let Layer::Greatest { axes: [height, width], .. } = layer {
+                // A first cell and a count for each place along each axis.
+                cells = cells.checked_add(height.outputs.checked_add(width.outputs)?.checked_mul(2)?)?;
+            }
             extents = result;
         }
         let of_picture = between.checked_mul(2)?.checked_add(around)?;
@@ -181,7 +185,7 @@ impl Network {
         let given = layers.iter().try_fold(taken, |extents, layer| layer.result(extents)).unwrap_or(taken);
         let steps = layers.iter().map(|layer| match *layer {
             Layer::Function(function) => Step::Function(function),
-            Layer::Greatest { channels, axes } => Step::Greatest(Greatest { channels, axes }),
+            Layer::Greatest { channels, axes } => Step::Greatest(Greatest::new(channels, axes)),
             Layer::Convolution { shape, weights, bias } => {
                 assert!(Layer::is_dense(&shape), "a convolution that fills its vectors");
                 match shape.groups {

@@ -68,6 +68,12 @@ pub(crate) trait Vector: Copy {
     /// The processor has the instructions of this type.
     unsafe fn size(self) -> Self;
 
+    /// Each number that is greater than that of `other`, else that of `other`: so NaN never is.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this type.
+    unsafe fn greater(self, other: Self) -> Self;
+
     /// A bit for each number that is not at least `other`, the first number's being the lowest: so NaN has one, too.
     ///
     /// # Safety
@@ -210,6 +216,11 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn size(self) -> Self {
         Self(self.0.map(f32::abs))
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| if self.0[lane] > other.0[lane] { self.0[lane] } else { other.0[lane] }))
     }
 
     #[inline(always)]

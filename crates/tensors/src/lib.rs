@@ -49,6 +49,7 @@ mod narrow;
 mod number;
 mod number_text;
 mod ops;
+mod pictures;
 mod plan;
 mod run;
 mod shape;

@@ -365,7 +365,7 @@ impl LineStarts {
 }
 
 /// The slot of the first output, if it is the only one that is read.
-fn only_output(step: &Step) -> Option<usize> {
+pub(crate) fn only_output(step: &Step) -> Option<usize> {
     match &step.outputs[..] {
         [Some(slot), others @ ..] if others.iter().all(Option::is_none) => Some(*slot),
         _ => None,

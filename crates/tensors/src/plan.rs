@@ -10,6 +10,7 @@ use crate::fast::is_fast;
 use crate::graph::{Attribute, Graph, Node, TensorType};
 use crate::lines::LineOperator;
 use crate::ops::{self, Operator};
+use crate::pictures::Kept;
 use crate::run::run_body;
 use crate::turn::turned;
 use crate::value::Value;
@@ -93,6 +94,8 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     /// What it does with lines of numbers, if that is all it does.
     pub(crate) lines: Option<LineOperator>,
+    /// The network of pictures that begins with it, once that has run.
+    pub(crate) network: Kept,
     pub(crate) inputs: Vec<Option<usize>>,
     pub(crate) outputs: Vec<Option<usize>>,
     /// Slots that nobody reads after this step.
@@ -202,7 +205,7 @@ impl Compiler {
         };
         let outputs = node.outputs.iter().map(|name| (!name.is_empty()).then(|| names.add(name.clone()))).collect();
         let lines = LineOperator::of(&node);
-        Ok(Step { node, action, lines, inputs, outputs, released: Vec::new() })
+        Ok(Step { node, action, lines, network: Kept::default(), inputs, outputs, released: Vec::new() })
     }
 
     fn action(&mut self, node: &mut Node) -> Result<Action> {

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::control;
 use crate::error::{Error, Fault, Outcome, Result};
 use crate::lines::Lines;
+use crate::pictures::Layers;
 use crate::plan::{Action, Body, Step};
 use crate::shape;
 use crate::value::Value;
@@ -40,8 +41,14 @@ pub(crate) struct Frame<'m> {
 }
 
 impl Frame<'_> {
-    /// Runs a step, or several that go together line by line; how many.
+    /// Runs a step, or several that go together picture by picture or line by line; how many.
     fn next(&mut self, body: &Body, at: usize) -> Outcome<usize> {
+        if let Some(layers) = Layers::of(self, body, at) {
+            let (slot, tensor) = layers.compute(&body.steps[at].network, self.meter)?;
+            self.put(slot, tensor.into())?;
+            body.steps[at..at + layers.count()].iter().for_each(|step| self.release(step));
+            return Ok(layers.count());
+        }
         let together = Lines::of(self, body, at);
         let count = together.count();
         if count == 0 {

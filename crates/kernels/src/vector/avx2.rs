@@ -67,6 +67,12 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn greater(self, other: Self) -> Self {
+        // SAFETY: the caller has the instruction, which gives its second number unless the first is greater.
+        Self(unsafe { _mm256_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
     unsafe fn not_at_least(self, other: Self) -> u32 {
         // SAFETY: the caller has the instructions.
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NGE_UQ>(self.0, other.0)) as u32 }

@@ -61,6 +61,12 @@ impl Vector for Neon {
     }
 
     #[inline(always)]
+    unsafe fn greater(self, other: Self) -> Self {
+        // SAFETY: the caller has the instructions.
+        Self(unsafe { vbslq_f32(vcgtq_f32(self.0, other.0), self.0, other.0) })
+    }
+
+    #[inline(always)]
     unsafe fn not_at_least(self, other: Self) -> u32 {
         const BITS: [u32; 4] = [1, 2, 4, 8];
         // SAFETY: the caller has the instructions; there are four numbers to load.

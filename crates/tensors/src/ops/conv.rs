@@ -1,6 +1,6 @@
 //! Convolutions: Conv, ConvTranspose, ConvInteger, CausalConvWithState, Col2Im.
 
-use foretell_kernels::convolution::{self, Axis, Convolution};
+use foretell_kernels::convolution::{self, Convolution};
 
 use super::movement::{joined, span};
 use super::product::{Extents, add_product, small_integers};
@@ -83,13 +83,7 @@ impl Shapes {
     /// The shape for the kernels, which have pictures and series.
     fn for_kernels(&self) -> Option<convolution::Shape> {
         let Self { channels, filters, groups, image, outputs, window, .. } = self;
-        let axis = |at: usize| window.axis(at, image, outputs);
-        let one = Axis { image: 1, kernel: 1, stride: 1, dilation: 1, before: 0, outputs: 1 };
-        let axes = match image.len() {
-            1 => [one, axis(0)],
-            2 => [axis(0), axis(1)],
-            _ => return None,
-        };
+        let axes = window.axes_of_pictures(image, outputs)?;
         let has_sums = *channels > 0 && *filters > 0;
         has_sums.then_some(convolution::Shape { channels: *channels, filters: *filters, groups: *groups, axes })
     }
@@ -147,6 +141,17 @@ pub(super) fn add_bias<T: Number>(result: &Tensor, bias: Option<&Tensor>) -> Out
     Ok(Tensor::new(result.shape().to_vec(), sums.collect()))
 }
 
+/// The number of pictures and the shape of a convolution along one or two axes, of a value of this shape; `None` if it is another
+/// one.
+pub(crate) fn convolution_of_pictures(
+    call: &Call,
+    input: &[usize],
+    weights: &[usize],
+) -> Option<(usize, convolution::Shape)> {
+    let shapes = Shapes::new(call, input, weights).ok()?;
+    shapes.for_kernels().map(|shape| (shapes.batch, shape))
+}
+
 /// A convolution of single precision along one or two axes, bias included, by the kernels; `None` if it is another one.
 fn convolved_by_kernels(call: &Call) -> Outcome<Option<Tensor>> {
     let (input, weights) = (call.tensor(0)?, call.tensor(1)?);
@@ -175,7 +180,7 @@ fn convolved_by_kernels(call: &Call) -> Outcome<Option<Tensor>> {
 }
 
 /// The bias of each filter; zeros if there is none.
-fn bias_of(call: &Call, filters: usize) -> Outcome<Vec<f32>> {
+pub(crate) fn bias_of(call: &Call, filters: usize) -> Outcome<Vec<f32>> {
     let Some(bias) = call.maybe_tensor(2)? else { return call.filled(filters, 0.0) };
     by_channel::<f32>(bias, filters).map(<[f32]>::to_vec)
 }

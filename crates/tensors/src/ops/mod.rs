@@ -37,7 +37,9 @@ mod window;
 use half::{bf16, f16};
 
 pub(crate) use attention::flex_attention;
+pub(crate) use conv::{bias_of, convolution_of_pictures};
 pub(crate) use movement::{pick, stack};
+pub(crate) use pool::greatest_axes;
 pub(crate) use reduce::reduced_axes;
 
 use crate::call::{Call, Kernel};

@@ -1,5 +1,6 @@
 //! Poolings: the most, the mean or a norm of each window.
 
+use foretell_kernels::convolution::Axis;
 use foretell_kernels::pooling::Greatest;
 
 use super::pad::enlarged;
@@ -48,8 +49,8 @@ struct Shapes {
 }
 
 impl Shapes {
-    fn new(call: &Call) -> Outcome<Self> {
-        let input = call.tensor(0)?.shape();
+    /// From the shape of the value.
+    fn new(call: &Call, input: &[usize]) -> Outcome<Self> {
         let [batch, channels, image @ ..] = input else {
             return Err(Fault::invalid(format!("a value of shape {input:?}; it takes [N, C, ...]")));
         };
@@ -63,7 +64,7 @@ impl Shapes {
 
 fn pool(call: &Call, pooling: Pooling) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, values: &[T], pooling: Pooling) -> Outcome<Tensor> {
-        let shapes = Shapes::new(call)?;
+        let shapes = Shapes::new(call, call.tensor(0)?.shape())?;
         let (pixels, places) = (shape::volume(&shapes.image)?, shape::volume(&shapes.outputs)?);
         let offsets = shapes.window.offsets(call, &shapes.image, &shapes.outputs)?;
         call.meter.work((offsets.len() as u64).saturating_mul(shapes.planes as u64))?;
@@ -117,13 +118,23 @@ fn counts(call: &Call, shapes: &Shapes, offsets: &[usize]) -> Outcome<Vec<f64>> 
     Ok(counts)
 }
 
+fn are_places_asked(call: &Call) -> bool {
+    call.node.outputs.get(1).is_some_and(|name| !name.is_empty())
+}
+
+/// The windows of a `MaxPool` over pictures, a value of this shape, where nobody asks for the places of the greatest numbers; `None`
+/// for others.
+pub(crate) fn greatest_axes(call: &Call, input: &[usize]) -> Option<[Axis; 2]> {
+    let Shapes { image, window, outputs, .. } = Shapes::new(call, input).ok()?;
+    window.axes_of_pictures(&image, &outputs).filter(|_| !are_places_asked(call))
+}
+
 /// The greatest numbers of windows over pictures of single precision without NaN, where nobody asks for their places; `None`
 /// for others.
 fn greatest_of_pictures(call: &Call) -> Outcome<Option<Tensor>> {
     let Some(values) = call.tensor(0)?.values::<f32>() else { return Ok(None) };
-    let are_places_asked = call.node.outputs.get(1).is_some_and(|name| !name.is_empty());
-    let Shapes { planes, image, window, outputs, result } = Shapes::new(call)?;
-    if are_places_asked || image.len() != 2 || has_nan(values) {
+    let Shapes { planes, image, window, outputs, result } = Shapes::new(call, call.tensor(0)?.shape())?;
+    if are_places_asked(call) || image.len() != 2 || has_nan(values) {
         return Ok(None);
     }
     let axes = [window.axis(0, &image, &outputs), window.axis(1, &image, &outputs)];
@@ -144,7 +155,7 @@ fn greatest_of_pictures(call: &Call) -> Outcome<Option<Tensor>> {
 
 fn max_pool(call: &Call) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, values: &[T]) -> Outcome<Vec<Value>> {
-        let shapes = Shapes::new(call)?;
+        let shapes = Shapes::new(call, call.tensor(0)?.shape())?;
         let (pixels, places) = (shape::volume(&shapes.image)?, shape::volume(&shapes.outputs)?);
         let offsets = shapes.window.offsets(call, &shapes.image, &shapes.outputs)?;
         call.meter.work((offsets.len() as u64).saturating_mul(shapes.planes as u64))?;

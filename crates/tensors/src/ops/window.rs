@@ -113,6 +113,16 @@ impl Window {
         }
     }
 
+    /// As [`Self::axis`], for both axes of pictures; a series is a picture of one row.
+    pub(super) fn axes_of_pictures(&self, image: &[usize], outputs: &[usize]) -> Option<[Axis; 2]> {
+        let axis = |at: usize| self.axis(at, image, outputs);
+        match image.len() {
+            1 => Some([Axis { image: 1, kernel: 1, stride: 1, dilation: 1, before: 0, outputs: 1 }, axis(0)]),
+            2 => Some([axis(0), axis(1)]),
+            _ => None,
+        }
+    }
+
     /// Number of cells of the window.
     pub(super) fn cells(&self) -> Outcome<usize> {
         shape::volume(&self.kernel)

@@ -1,0 +1,229 @@
+//! Layers of a network for pictures that are done together, a few pictures at a time, by the kernels of `foretell-kernels`.
+//!
+//! A convolution that fills the vectors of the processor with its filters, and the functions, windows and convolutions of that
+//! kind behind it, each of which alone reads what the one before gives, are one network: what lies in between is never written to
+//! memory, and never as ONNX has it. The network is kept with the first of its steps, its weights packed, and serves the next run
+//! over pictures of the same extents. Alone or together, a layer has the same bits.
+//!
+//! Deliberately not here: what is not of single precision, and anything that is wrong with a layer, which its operator tells.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foretell_kernels::convolution::{Axis, Shape};
+use foretell_kernels::forms::Form;
+use foretell_kernels::functions::Function;
+use foretell_kernels::pictures::{Extents, Layer, Network, Sizes};
+
+use crate::budget::Meter;
+use crate::call::Call;
+use crate::error::{Fault, Outcome};
+use crate::lines::{LineOperator, only_output};
+use crate::multiply;
+use crate::ops::{bias_of, convolution_of_pictures, greatest_axes};
+use crate::plan::{Body, Step};
+use crate::run::{Frame, NODE_WORK};
+use crate::shape;
+use crate::tensor::Tensor;
+use crate::value::Value;
+
+/// Cells of a window that are compared one after the other at most; larger windows are for [`foretell_kernels::pooling`].
+const CELLS_MAX: usize = 16;
+
+/// Layers that go together at most.
+const LAYERS_MAX: usize = 256;
+
+/// What a layer does, but for its weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Convolution(Shape),
+    Function(Function),
+    Greatest { channels: usize, axes: [Axis; 2] },
+}
+
+/// The weights and the bias of a convolution.
+struct Weights {
+    weights: Tensor,
+    bias: Vec<f32>,
+}
+
+/// Layers that go together.
+pub(crate) struct Layers {
+    pictures: Tensor,
+    kinds: Vec<Kind>,
+    /// Those of each convolution.
+    weights: Vec<Weights>,
+    /// The shape of the result, and where it goes.
+    shape: Vec<usize>,
+    slot: usize,
+    /// Whether every run has these weights.
+    are_constant: bool,
+    work: u64,
+}
+
+/// A network that is kept for the next run.
+#[derive(Default)]
+pub(crate) struct Kept(Mutex<Option<Arc<Known>>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Kept")
+    }
+}
+
+/// A network, and what it was made for.
+struct Known {
+    taken: Extents,
+    kinds: Vec<Kind>,
+    network: Network,
+}
+
+impl Layers {
+    /// The layers that go together from this step on, if it is a convolution that is faster with them.
+    pub(crate) fn of(frame: &Frame, body: &Body, at: usize) -> Option<Self> {
+        let first = &body.steps[at];
+        if !is_convolution(first) {
+            return None;
+        }
+        let Value::Tensor(pictures) = frame.slots[(*first.inputs.first()?)?].as_ref()? else { return None };
+        pictures.values::<f32>()?;
+        let shape = pictures.shape().to_vec();
+        let (kinds, weights) = (Vec::new(), Vec::new());
+        let mut layers =
+            Self { pictures: pictures.clone(), kinds, weights, shape, slot: usize::MAX, are_constant: true, work: 0 };
+        for (at, step) in body.steps.iter().enumerate().skip(at).take(LAYERS_MAX) {
+            let follows = layers.kinds.is_empty() || layers.is_read_by(step, body.last_read[layers.slot] == at);
+            if !follows || layers.take(frame, body, step).is_none() {
+                break;
+            }
+        }
+        // A single product of channels is faster as ONNX has pictures.
+        let are_cells =
+            |kind: &Kind| matches!(kind, Kind::Convolution(shape) if shape.axes.iter().any(|axis| axis.kernel > 1));
+        let is_faster = layers.weights.len() > 1 || layers.kinds.iter().any(are_cells);
+        let is_countable = Sizes::of(layers.taken(), &layers.layers()).is_some();
+        (is_faster && is_countable && shape::volume(&layers.shape).is_ok_and(|volume| volume > 0)).then_some(layers)
+    }
+
+    /// How many steps of the graph they are.
+    pub(crate) fn count(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// Whether a step reads the result up to here, and nobody else does.
+    fn is_read_by(&self, step: &Step, is_last: bool) -> bool {
+        let readers = step.inputs.iter().filter(|slot| **slot == Some(self.slot)).count();
+        is_last && readers == 1 && step.inputs.first() == Some(&Some(self.slot))
+    }
+
+    /// Adds a step, if it goes together with those before.
+    fn take(&mut self, frame: &Frame, body: &Body, step: &Step) -> Option<()> {
+        let slot = only_output(step)?;
+        let volume = shape::volume(&self.shape).ok()?;
+        let inputs: Vec<Option<Value>> =
+            step.inputs.iter().map(|slot| slot.and_then(|slot| frame.slots[slot].clone())).collect();
+        let call = Call { node: &step.node, inputs: &inputs, meter: frame.meter };
+        let (kind, work) = if let Some(LineOperator::Function(function)) = step.lines {
+            (Kind::Function(function), volume)
+        } else if is_convolution(step) {
+            let weights = call.tensor(1).ok()?;
+            weights.values::<f32>()?;
+            let (pictures, shape) = convolution_of_pictures(&call, &self.shape, weights.shape())?;
+            if !Layer::is_dense(&shape) {
+                return None;
+            }
+            let bias = bias_of(&call, shape.filters).ok()?;
+            let is_constant = |slot: &usize| body.constants.iter().any(|(constant, _)| constant == slot);
+            self.are_constant &= step.inputs.iter().skip(1).flatten().all(is_constant);
+            let depth = weights.len() / shape.filters;
+            self.weights.push(Weights { weights: weights.clone(), bias });
+            self.enter(shape.filters, shape.axes)?;
+            let places = shape.axes[0].outputs.checked_mul(shape.axes[1].outputs)?;
+            let of_picture = multiply::Extents { rows: shape.filters, depth, columns: places }.work();
+            (Kind::Convolution(shape), usize::try_from(of_picture).ok()?.checked_mul(pictures)?)
+        } else if step.node.domain.is_empty() && step.node.op_type == "MaxPool" {
+            let axes = greatest_axes(&call, &self.shape)?;
+            let cells = axes[0].kernel.checked_mul(axes[1].kernel).filter(|cells| *cells <= CELLS_MAX)?;
+            let channels = *self.shape.get(1)?;
+            self.enter(channels, axes)?;
+            (Kind::Greatest { channels, axes }, shape::volume(&self.shape).ok()?.checked_mul(cells)?)
+        } else {
+            return None;
+        };
+        self.work = self.work.saturating_add(NODE_WORK).saturating_add(work as u64);
+        self.kinds.push(kind);
+        self.slot = slot;
+        Some(())
+    }
+
+    /// Notes the shape behind a layer.
+    fn enter(&mut self, channels: usize, axes: [Axis; 2]) -> Option<()> {
+        *self.shape.get_mut(1)? = channels;
+        let outputs = axes.map(|axis| axis.outputs);
+        let along = self.shape.get_mut(2..)?;
+        let outputs = &outputs[2_usize.checked_sub(along.len())?..];
+        along.copy_from_slice(outputs);
+        Some(())
+    }
+
+    /// Computes the result, with the slot it belongs to.
+    pub(crate) fn compute(&self, kept: &Kept, meter: &Meter) -> Outcome<(usize, Tensor)> {
+        let pictures = self.pictures.values::<f32>().unwrap_or_default();
+        let (taken, layers) = (self.taken(), self.layers());
+        let unfit = || Fault::invalid(format!("layers over pictures of shape {:?}", self.pictures.shape()));
+        let Sizes { kept: own, run, .. } = Sizes::of(taken, &layers).ok_or_else(unfit)?;
+        let count = shape::volume(&self.shape)?;
+        let bytes = count.saturating_mul(size_of::<f32>()).saturating_add(own).saturating_add(run);
+        meter.room(bytes, 1)?;
+        meter.work(self.work.saturating_add(((own + run) / size_of::<f32>()) as u64))?;
+        let known = self.known(kept, taken, &layers);
+        let mut result = vec![0.0; count];
+        known.network.evaluate(pictures, &mut result);
+        Ok((self.slot, Tensor::new(self.shape.clone(), result)))
+    }
+
+    /// Extents of the pictures.
+    fn taken(&self) -> Extents {
+        match *self.pictures.shape() {
+            [_, channels, height, width] => Extents { channels, height, width },
+            [_, channels, width] => Extents { channels, height: 1, width },
+            _ => Extents { channels: 0, height: 0, width: 0 },
+        }
+    }
+
+    fn layers(&self) -> Vec<Layer<'_>> {
+        let mut weights = self.weights.iter();
+        let layer = |kind: &Kind| match *kind {
+            Kind::Function(function) => Some(Layer::Function(function)),
+            Kind::Greatest { channels, axes } => Some(Layer::Greatest { channels, axes }),
+            Kind::Convolution(shape) => weights.next().map(|Weights { weights, bias }| Layer::Convolution {
+                shape,
+                weights: weights.values::<f32>().unwrap_or_default(),
+                bias,
+            }),
+        };
+        self.kinds.iter().filter_map(layer).collect()
+    }
+
+    /// The network that is kept, if it is this one; else it is made, and kept if its weights are always these.
+    fn known(&self, kept: &Kept, taken: Extents, layers: &[Layer]) -> Arc<Known> {
+        let make = || {
+            let network = Network::new(Form::best(), taken, layers);
+            Arc::new(Known { taken, kinds: self.kinds.clone(), network })
+        };
+        if !self.are_constant {
+            return make();
+        }
+        let is_this = |known: &Arc<Known>| known.taken == taken && known.kinds == self.kinds;
+        // Whoever held it did nothing that could be left half done.
+        let mut place = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match place.as_ref().filter(|known| is_this(known)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::clone(place.insert(make())),
+        }
+    }
+}
+
+fn is_convolution(step: &Step) -> bool {
+    step.node.domain.is_empty() && step.node.op_type == "Conv"
+}

@@ -37,6 +37,13 @@ pub enum Function {
         /// The answer for zero.
         beta: f32,
     },
+    /// `x`, but not below `least` and then not above `greatest`.
+    Clip {
+        /// What smaller numbers become.
+        least: f32,
+        /// What greater numbers become.
+        greatest: f32,
+    },
     /// The hyperbolic tangent.
     Tanh,
     /// `ln(1 + exp(x))`, without overflow.
@@ -106,6 +113,10 @@ pub(crate) fn each(function: Function, values: &mut [f32]) {
         Function::FastGelu => map(values, fast_gelu),
         Function::Sigmoid => map(values, sigmoid),
         Function::HardSigmoid { alpha, beta } => map(values, |x| (alpha * x + beta).clamp(0.0, 1.0)),
+        Function::Clip { least, greatest } => map(values, |x| {
+            let raised = if x < least { least } else { x };
+            if raised > greatest { greatest } else { raised }
+        }),
         Function::Tanh => map(values, tanh),
         Function::Softplus => map(values, softplus),
         Function::Softsign => map(values, |x| x / (1.0 + x.abs())),
@@ -246,7 +257,7 @@ fn plus_product(sum: f32, a: f32, b: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const FUNCTIONS: [Function; 17] = [
+    const FUNCTIONS: [Function; 18] = [
         Function::Relu,
         Function::LeakyRelu(0.01),
         Function::Elu(1.5),
@@ -255,6 +266,7 @@ mod tests {
         Function::FastGelu,
         Function::Sigmoid,
         Function::HardSigmoid { alpha: 0.2, beta: 0.5 },
+        Function::Clip { least: -1.5, greatest: 6.0 },
         Function::Tanh,
         Function::Softplus,
         Function::Softsign,
@@ -298,6 +310,7 @@ mod tests {
             Function::Softsign => x / (1.0 + x.abs()),
             Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
+            Function::Clip { least, greatest } => x.max(f64::from(least)).min(f64::from(greatest)),
             Function::Tanh => x.tanh(),
             Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Function::Exp => x.exp(),

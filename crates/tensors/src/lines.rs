@@ -18,7 +18,7 @@ use crate::call::Call;
 use crate::element::ElementType;
 use crate::error::{Fault, Outcome};
 use crate::graph::{Attribute, Node};
-use crate::ops::reduced_axes;
+use crate::ops::{clip_bounds, reduced_axes};
 use crate::plan::{Body, Step};
 use crate::run::{Frame, NODE_WORK};
 use crate::shape;
@@ -33,6 +33,7 @@ const STEPS_MAX: usize = 256;
 pub(crate) enum LineOperator {
     Pair(Pair),
     Power,
+    Clip,
     Function(Function),
     Fold(Fold),
     Softmax,
@@ -63,6 +64,7 @@ impl LineOperator {
             "Div" if spreads => Self::Pair(Pair::Divide),
             "Pow" if spreads => Self::Power,
             "Abs" => Self::Function(Function::Absolute),
+            "Clip" => Self::Clip,
             "Erf" => Self::Function(Function::Erf),
             "Exp" => Self::Function(Function::Exp),
             "Gelu" if is("approximate", "tanh") => Self::Function(Function::FastGelu),
@@ -173,6 +175,11 @@ impl Lines {
                 let shape = self.enter(first.shape())?;
                 let of = self.source(first)?;
                 self.push(LineStep::Function(function, of.source), of.extent, shape)
+            }
+            LineOperator::Clip => {
+                let shape = self.enter(first.shape())?;
+                let of = self.source(first)?;
+                self.push(LineStep::Function(clip(frame, step)?, of.source), of.extent, shape)
             }
             LineOperator::Pair(pair) => {
                 let second = self.operand(frame, step, 1)?;
@@ -382,11 +389,20 @@ fn is_last(step: &Step, usual: i64, rank: usize) -> bool {
     shape::axis(axis, rank).is_ok_and(|axis| axis + 1 == rank)
 }
 
+/// What a `Clip` does, if its bounds are there already.
+pub(crate) fn clip(frame: &Frame, step: &Step) -> Option<Function> {
+    let are_known = step.inputs.iter().skip(1).flatten().all(|slot| frame.slots[*slot].is_some());
+    if !are_known {
+        return None;
+    }
+    let (least, greatest) =
+        clip_bounds::<f32>(&Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter }).ok()?;
+    Some(Function::Clip { least, greatest })
+}
+
 /// Whether a reduction is one of each line, whose axis it keeps.
 fn folds_lines(frame: &Frame, step: &Step, rank: usize) -> bool {
-    let inputs: Vec<Option<Value>> =
-        step.inputs.iter().map(|slot| slot.and_then(|slot| frame.slots[slot].clone())).collect();
-    let call = Call { node: &step.node, inputs: &inputs, meter: frame.meter };
+    let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter };
     let keeps = call.flag("keepdims", true).is_ok_and(|keeps| keeps);
     keeps && reduced_axes(&call, rank).is_ok_and(|axes| axes.is_some_and(|axes| axes.len() == 1 && axes[0] + 1 == rank))
 }

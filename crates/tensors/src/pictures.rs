@@ -18,7 +18,7 @@ use foretell_kernels::pictures::{Extents, Layer, Network, Sizes};
 use crate::budget::Meter;
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
-use crate::lines::{LineOperator, only_output};
+use crate::lines::{LineOperator, clip, only_output};
 use crate::multiply;
 use crate::ops::{bias_of, convolution_of_pictures, greatest_axes};
 use crate::plan::{Body, Step};
@@ -120,10 +120,13 @@ impl Layers {
     fn take(&mut self, frame: &Frame, body: &Body, step: &Step) -> Option<()> {
         let slot = only_output(step)?;
         let volume = shape::volume(&self.shape).ok()?;
-        let inputs: Vec<Option<Value>> =
-            step.inputs.iter().map(|slot| slot.and_then(|slot| frame.slots[slot].clone())).collect();
-        let call = Call { node: &step.node, inputs: &inputs, meter: frame.meter };
-        let (kind, work) = if let Some(LineOperator::Function(function)) = step.lines {
+        let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter };
+        let function = match step.lines {
+            Some(LineOperator::Function(function)) => Some(function),
+            Some(LineOperator::Clip) => Some(clip(frame, step)?),
+            _ => None,
+        };
+        let (kind, work) = if let Some(function) = function {
             (Kind::Function(function), volume)
         } else if is_convolution(step) {
             let weights = call.tensor(1).ok()?;
@@ -227,3 +230,6 @@ impl Layers {
 fn is_convolution(step: &Step) -> bool {
     step.node.domain.is_empty() && step.node.op_type == "Conv"
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,10 +62,14 @@ impl Frame<'_> {
         Ok(count)
     }
 
+    /// The values that a step reads, as far as they are there.
+    pub(crate) fn inputs(&self, step: &Step) -> Vec<Option<Value>> {
+        step.inputs.iter().map(|slot| slot.and_then(|slot| self.slots[slot].clone())).collect()
+    }
+
     fn step(&mut self, step: &Step) -> Outcome<()> {
         self.meter.work(NODE_WORK)?;
-        let inputs: Vec<Option<Value>> =
-            step.inputs.iter().map(|slot| slot.and_then(|slot| self.slots[slot].clone())).collect();
+        let inputs = self.inputs(step);
         let call = Call { node: &step.node, inputs: &inputs, meter: self.meter };
         let outputs = match &step.action {
             Action::Operator(operator) => operator.run(&call)?,

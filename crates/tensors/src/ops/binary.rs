@@ -290,20 +290,25 @@ fn mean(call: &Call) -> Outcome<Vec<Value>> {
     gather(call, Gathering::Mean)
 }
 
+/// What a `Clip` makes of smaller numbers, and of greater ones.
+pub(crate) fn clip_bounds<T: Number>(call: &Call) -> Outcome<(T, T)> {
+    let bound = |index: usize, name: &str, default: T| -> Outcome<T> {
+        if call.opset() < 11 {
+            return Ok(call.maybe_float(name)?.map_or(default, |bound| T::from_f64(f64::from(bound))));
+        }
+        let Some(bound) = call.maybe_tensor(index)? else { return Ok(default) };
+        match matching::<T>(bound)? {
+            [bound] => Ok(*bound),
+            other => Err(Fault::invalid(format!("a bound of {} numbers", other.len()))),
+        }
+    };
+    Ok((bound(1, "min", T::FINITE_MIN)?, bound(2, "max", T::FINITE_MAX)?))
+}
+
 /// Without a bound it is the type's own, which is finite.
 pub(super) fn clip(call: &Call) -> Outcome<Vec<Value>> {
     fn compute<T: Number>(call: &Call, values: &[T]) -> Outcome<Tensor> {
-        let bound = |index: usize, name: &str, default: T| -> Outcome<T> {
-            if call.opset() < 11 {
-                return Ok(call.maybe_float(name)?.map_or(default, |bound| T::from_f64(f64::from(bound))));
-            }
-            let Some(bound) = call.maybe_tensor(index)? else { return Ok(default) };
-            match matching::<T>(bound)? {
-                [bound] => Ok(*bound),
-                other => Err(Fault::invalid(format!("a bound of {} numbers", other.len()))),
-            }
-        };
-        let (low, high) = (bound(1, "min", T::FINITE_MIN)?, bound(2, "max", T::FINITE_MAX)?);
+        let (low, high) = clip_bounds::<T>(call)?;
         let clipped = |value: T| {
             let raised = if value < low { low } else { value };
             if raised > high { high } else { raised }

@@ -37,6 +37,7 @@ mod window;
 use half::{bf16, f16};
 
 pub(crate) use attention::flex_attention;
+pub(crate) use binary::clip_bounds;
 pub(crate) use conv::{bias_of, convolution_of_pictures};
 pub(crate) use movement::{pick, stack};
 pub(crate) use pool::greatest_axes;

@@ -72,9 +72,10 @@ fn every_form_gives_the_sorted_distances() {
             for (columns, rows) in columns_of.iter().zip(ROWS) {
                 let columns = slices(columns);
                 let expected = expected(&points, &columns, count, distance);
-                for form in Form::all() {
+                for (form, in_order_max) in Form::all().into_iter().flat_map(|form| [(form, count), (form, 0)]) {
                     let neighbours = Neighbours::try_new(points.clone(), count, distance).expect("neighbours");
-                    let got = evaluate(&neighbours.with_form(form), &columns, rows);
+                    let neighbours = neighbours.with_form(form).with_in_order_max(in_order_max);
+                    let got = evaluate(&neighbours, &columns, rows);
                     assert_eq!(bits(&got.0), bits(&expected.0), "{measure:?}, {distance:?}, {rows} rows, {form}");
                     assert_eq!(got.1, expected.1, "{measure:?}, {distance:?}, {rows} rows, {form}");
                 }
@@ -87,20 +88,19 @@ fn every_form_gives_the_sorted_distances() {
 fn equal_roots_of_different_distances_are_equal() {
     let (far, near) = (1.0_f32.next_up(), 1.0_f32);
     assert_eq!(far.sqrt(), near.sqrt());
-    let of = |measured: f32, place: usize| Distance::Root.of(measured, place);
-    let mut kept = [of(far, 0), Kept::default()];
-    insert(&mut kept, of(near, 1));
-    assert_eq!([kept[0].place, kept[1].place], [0, 1]);
-    let others = |kept: &mut [Kept], measured: f32| {
-        let mut limits = [kept[0].measured];
-        Others { first: 5, values: &[measured], distance: Distance::Root, count: 1, limits: &mut limits, kept }
-            .of_row();
-    };
-    let mut first = [of(far, 0)];
-    others(&mut first, near);
-    assert_eq!(first[0].place, 0);
-    others(&mut first, 0.5);
-    assert_eq!(first[0].place, 5);
+    let measured = [far, near, 0.5, near, far];
+    assert_eq!(places(InOrder::new(4), &measured), [2, 0, 1, 3]);
+    assert_eq!(places(Gathered::new(4, 5), &measured), [2, 0, 1, 3]);
+    assert_eq!(places(InOrder::new(1), &measured[..2]), [0]);
+    assert_eq!(places(Gathered::new(1, 2), &measured[..2]), [0]);
+}
+
+/// Which are nearest of points with these distances, before their roots are taken.
+fn places(mut keep: impl Keep, measured: &[f32]) -> Vec<usize> {
+    keep.begin(1);
+    let mut limits = [f32::NAN];
+    Met { first: 0, values: measured, distance: Distance::Root, limits: &mut limits, keep: &mut keep }.of_row();
+    keep.nearest(0).iter().map(|kept| kept.place).collect()
 }
 
 #[test]

@@ -13,9 +13,6 @@ use foretell_kernels::neighbours::{Distance, Neighbours};
 use super::uses::Uses;
 use crate::program::{ColumnId, Op, Program, UnaryOp};
 
-/// Neighbours that are searched for. To keep many in order costs more than to sort all distances.
-const TAKE_MAX: usize = 64;
-
 pub(super) fn run(program: &mut Program, wanted: &[ColumnId]) {
     let uses = Uses::of(program, wanted);
     let mut absorbed = HashSet::new();
@@ -43,7 +40,7 @@ struct Search {
 
 impl Search {
     fn of(program: &Program, uses: &Uses, at: usize) -> Option<Self> {
-        let Op::TopK { take: take @ ..=TAKE_MAX, largest: false } = program.steps[at].op else { return None };
+        let Op::TopK { take, largest: false } = program.steps[at].op else { return None };
         let taken = &program.steps[at].inputs;
         let (roots, measured) = match roots(program, uses, taken) {
             Some((steps, measured)) => (Some(steps), measured),

@@ -4,6 +4,7 @@ use crate::budget::Meter;
 use crate::element::{Element, ElementType};
 use crate::error::{Fault, Outcome};
 use crate::graph::{Attribute, Node};
+use crate::kept::Kept;
 use crate::shape;
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
@@ -16,6 +17,8 @@ pub(crate) struct Call<'a> {
     pub(crate) node: &'a Node,
     pub(crate) inputs: &'a [Option<Value>],
     pub(crate) meter: &'a Meter,
+    /// Where something may be kept for the next run: there if the weights are the same in every run.
+    pub(crate) kept: Option<&'a Kept>,
 }
 
 impl<'a> Call<'a> {

@@ -43,6 +43,7 @@ mod element;
 mod error;
 mod fast;
 mod graph;
+mod kept;
 mod lines;
 mod multiply;
 mod narrow;

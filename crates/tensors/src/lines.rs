@@ -396,13 +396,14 @@ pub(crate) fn clip(frame: &Frame, step: &Step) -> Option<Function> {
         return None;
     }
     let (least, greatest) =
-        clip_bounds::<f32>(&Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter }).ok()?;
+        clip_bounds::<f32>(&Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter, kept: None })
+            .ok()?;
     Some(Function::Clip { least, greatest })
 }
 
 /// Whether a reduction is one of each line, whose axis it keeps.
 fn folds_lines(frame: &Frame, step: &Step, rank: usize) -> bool {
-    let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter };
+    let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter, kept: None };
     let keeps = call.flag("keepdims", true).is_ok_and(|keeps| keeps);
     keeps && reduced_axes(&call, rank).is_ok_and(|axes| axes.is_some_and(|axes| axes.len() == 1 && axes[0] + 1 == rank))
 }

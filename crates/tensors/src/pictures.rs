@@ -7,8 +7,7 @@
 //!
 //! Deliberately not here: what is not of single precision, and anything that is wrong with a layer, which its operator tells.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use foretell_kernels::convolution::{Axis, Shape};
 use foretell_kernels::forms::Form;
@@ -18,6 +17,7 @@ use foretell_kernels::pictures::{Extents, Layer, Network, Sizes};
 use crate::budget::Meter;
 use crate::call::Call;
 use crate::error::{Fault, Outcome};
+use crate::kept::Kept;
 use crate::lines::{LineOperator, clip, only_output};
 use crate::multiply;
 use crate::ops::{bias_of, convolution_of_pictures, greatest_axes};
@@ -61,16 +61,6 @@ pub(crate) struct Layers {
     work: u64,
 }
 
-/// A network that is kept for the next run.
-#[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<Arc<Known>>>);
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Kept")
-    }
-}
-
 /// A network, and what it was made for.
 struct Known {
     taken: Extents,
@@ -93,7 +83,7 @@ impl Layers {
             Self { pictures: pictures.clone(), kinds, weights, shape, slot: usize::MAX, are_constant: true, work: 0 };
         for (at, step) in body.steps.iter().enumerate().skip(at).take(LAYERS_MAX) {
             let follows = layers.kinds.is_empty() || layers.is_read_by(step, body.last_read[layers.slot] == at);
-            if !follows || layers.take(frame, body, step).is_none() {
+            if !follows || layers.take(frame, step).is_none() {
                 break;
             }
         }
@@ -117,10 +107,10 @@ impl Layers {
     }
 
     /// Adds a step, if it goes together with those before.
-    fn take(&mut self, frame: &Frame, body: &Body, step: &Step) -> Option<()> {
+    fn take(&mut self, frame: &Frame, step: &Step) -> Option<()> {
         let slot = only_output(step)?;
         let volume = shape::volume(&self.shape).ok()?;
-        let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter };
+        let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter, kept: None };
         let function = match step.lines {
             Some(LineOperator::Function(function)) => Some(function),
             Some(LineOperator::Clip) => Some(clip(frame, step)?),
@@ -136,8 +126,7 @@ impl Layers {
                 return None;
             }
             let bias = bias_of(&call, shape.filters).ok()?;
-            let is_constant = |slot: &usize| body.constants.iter().any(|(constant, _)| constant == slot);
-            self.are_constant &= step.inputs.iter().skip(1).flatten().all(is_constant);
+            self.are_constant &= step.has_constant_weights;
             let depth = weights.len() / shape.filters;
             self.weights.push(Weights { weights: weights.clone(), bias });
             self.enter(shape.filters, shape.axes)?;
@@ -210,20 +199,11 @@ impl Layers {
 
     /// The network that is kept, if it is this one; else it is made, and kept if its weights are always these.
     fn known(&self, kept: &Kept, taken: Extents, layers: &[Layer]) -> Arc<Known> {
-        let make = || {
-            let network = Network::new(Form::best(), taken, layers);
-            Arc::new(Known { taken, kinds: self.kinds.clone(), network })
-        };
+        let make = || Known { taken, kinds: self.kinds.clone(), network: Network::new(Form::best(), taken, layers) };
         if !self.are_constant {
-            return make();
+            return Arc::new(make());
         }
-        let is_this = |known: &Arc<Known>| known.taken == taken && known.kinds == self.kinds;
-        // Whoever held it did nothing that could be left half done.
-        let mut place = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match place.as_ref().filter(|known| is_this(known)) {
-            Some(known) => Arc::clone(known),
-            None => Arc::clone(place.insert(make())),
-        }
+        kept.get_or_make(|known: &Known| known.taken == taken && known.kinds == self.kinds, make)
     }
 }
 

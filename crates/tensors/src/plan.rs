@@ -1,6 +1,6 @@
 //! A graph, compiled: names are slots, operators are functions, and every value is freed after its last use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::budget::{Budget, Meter, Usage};
 use crate::call::Call;
@@ -8,15 +8,18 @@ use crate::control::Control;
 use crate::error::{Error, Fault, Outcome, Result};
 use crate::fast::is_fast;
 use crate::graph::{Attribute, Graph, Node, TensorType};
+use crate::kept::Kept;
 use crate::lines::LineOperator;
 use crate::ops::{self, Operator};
-use crate::pictures::Kept;
 use crate::run::run_body;
 use crate::turn::turned;
 use crate::value::Value;
 
 /// Depth of bodies within bodies.
 const DEPTH_MAX: usize = 32;
+
+/// Inputs of a step that may be weights, behind the first.
+const WEIGHTS_MAX: usize = 3;
 
 /// A graph that can be run, by any number of threads at once.
 #[derive(Debug)]
@@ -94,8 +97,10 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     /// What it does with lines of numbers, if that is all it does.
     pub(crate) lines: Option<LineOperator>,
-    /// The network of pictures that begins with it, once that has run.
-    pub(crate) network: Kept,
+    /// Whether its inputs from the second to the fourth, as far as it has them, are constants: the weights of those that have some.
+    pub(crate) has_constant_weights: bool,
+    /// What it keeps from one run to the next.
+    pub(crate) kept: Kept,
     pub(crate) inputs: Vec<Option<usize>>,
     pub(crate) outputs: Vec<Option<usize>>,
     /// Slots that nobody reads after this step.
@@ -160,6 +165,7 @@ impl Compiler {
             .map(|name| self.slot(name).ok_or_else(|| Error::Graph(format!("nothing writes the output `{name}`"))))
             .collect::<Result<Vec<usize>>>();
         let names = self.scopes.pop().unwrap_or_default();
+        let slots: HashSet<usize> = constants.iter().map(|(slot, _)| *slot).collect();
         let mut body = Body {
             slots: names.count,
             inputs,
@@ -171,6 +177,10 @@ impl Compiler {
             last_read: Vec::new(),
         };
         release(&mut body);
+        let is_constant = |slot: &usize| slots.contains(slot);
+        for step in &mut body.steps {
+            step.has_constant_weights = step.inputs.iter().skip(1).take(WEIGHTS_MAX).flatten().all(is_constant);
+        }
         Ok(body)
     }
 
@@ -205,7 +215,16 @@ impl Compiler {
         };
         let outputs = node.outputs.iter().map(|name| (!name.is_empty()).then(|| names.add(name.clone()))).collect();
         let lines = LineOperator::of(&node);
-        Ok(Step { node, action, lines, network: Kept::default(), inputs, outputs, released: Vec::new() })
+        Ok(Step {
+            node,
+            action,
+            lines,
+            has_constant_weights: false,
+            kept: Kept::default(),
+            inputs,
+            outputs,
+            released: Vec::new(),
+        })
     }
 
     fn action(&mut self, node: &mut Node) -> Result<Action> {
@@ -246,7 +265,7 @@ fn written(node: &Node) -> Option<Value> {
         node.op_type == "Constant" && node.outputs.len() == 1 && !node.attributes.contains_key("sparse_value");
     let operator = ops::find(&node.domain, &node.op_type).ok().filter(|_| is_plain)?;
     let meter = Meter::new(Budget { bytes: u64::MAX, work: u64::MAX });
-    operator.run(&Call { node, inputs: &[], meter: &meter }).ok()?.pop()
+    operator.run(&Call { node, inputs: &[], meter: &meter, kept: None }).ok()?.pop()
 }
 
 /// Says where each value is read last.

@@ -44,7 +44,7 @@ impl Frame<'_> {
     /// Runs a step, or several that go together picture by picture or line by line; how many.
     fn next(&mut self, body: &Body, at: usize) -> Outcome<usize> {
         if let Some(layers) = Layers::of(self, body, at) {
-            let (slot, tensor) = layers.compute(&body.steps[at].network, self.meter)?;
+            let (slot, tensor) = layers.compute(&body.steps[at].kept, self.meter)?;
             self.put(slot, tensor.into())?;
             body.steps[at..at + layers.count()].iter().for_each(|step| self.release(step));
             return Ok(layers.count());
@@ -70,7 +70,8 @@ impl Frame<'_> {
     fn step(&mut self, step: &Step) -> Outcome<()> {
         self.meter.work(NODE_WORK)?;
         let inputs = self.inputs(step);
-        let call = Call { node: &step.node, inputs: &inputs, meter: self.meter };
+        let kept = step.has_constant_weights.then_some(&step.kept);
+        let call = Call { node: &step.node, inputs: &inputs, meter: self.meter, kept };
         let outputs = match &step.action {
             Action::Operator(operator) => operator.run(&call)?,
             Action::Control(control, bodies) => control::run(*control, &call, bodies, &self.slots)?,

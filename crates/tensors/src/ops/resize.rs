@@ -288,5 +288,5 @@ fn upsample(call: &Call) -> Outcome<Vec<Value>> {
     let scales = Value::from(Tensor::vector(scales));
     let inputs = [Some(Value::from(input.clone())), Some(scales)];
     let node = crate::graph::Node { opset: 10, ..call.node.clone() };
-    single(resize).run(&Call { node: &node, inputs: &inputs, meter: call.meter })
+    single(resize).run(&Call { node: &node, inputs: &inputs, meter: call.meter, kept: None })
 }

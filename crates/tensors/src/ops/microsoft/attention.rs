@@ -215,5 +215,5 @@ fn rotary_embedding(call: &Call) -> Outcome<Vec<Value>> {
     let mut node = call.node.clone();
     node.attributes.insert("num_heads".to_string(), crate::graph::Attribute::Int(heads));
     let positions = call.integers(1)?;
-    rotated(&Call { node: &node, ..*call }, caches, Some(&positions))
+    rotated(&Call { node: &node, kept: None, ..*call }, caches, Some(&positions))
 }

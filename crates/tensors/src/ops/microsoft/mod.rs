@@ -61,7 +61,7 @@ impl<'a> Standard<'a> {
             attributes,
         };
         let operator = general(self.op_type).ok_or_else(|| Fault::unsupported(self.op_type))?;
-        operator.run(&Call { node: &node, inputs, meter: call.meter })
+        operator.run(&Call { node: &node, inputs, meter: call.meter, kept: None })
     }
 
     /// Runs it for its first result.

@@ -216,7 +216,7 @@ fn dynamic_quantize_mat_mul(call: &Call) -> Outcome<Vec<Value>> {
 /// Numbers as unsigned integers of 8 bits whose scale just fits, the scale, and the zero point.
 fn quantised(call: &Call, numbers: &Tensor) -> Outcome<(Tensor, f32, Tensor)> {
     let inputs = [given(numbers)];
-    let outputs = dynamic_quantize_linear(&Call { inputs: &inputs, ..*call })?;
+    let outputs = dynamic_quantize_linear(&Call { inputs: &inputs, kept: None, ..*call })?;
     match &outputs[..] {
         [Value::Tensor(codes), Value::Tensor(scale), Value::Tensor(zero)] => {
             let scale = scale.values::<f32>().and_then(|scale| scale.first().copied()).unwrap_or(1.0);

@@ -2,6 +2,8 @@
 //!
 //! Deliberately not here: peepholes, `clip`, `input_forget`, functions that no exporter writes, and layers without a number.
 
+use std::sync::Arc;
+
 use foretell_kernels::forms::Form;
 use foretell_kernels::functions;
 use foretell_kernels::recurrent::{self, Layer, Places, Reset, Sequences, Shape, Way, Weights};
@@ -20,6 +22,13 @@ pub(super) struct Plan<'a> {
     shape: Shape,
     /// The functions of each direction.
     functions: Vec<[functions::Function; 3]>,
+}
+
+/// The layers of all directions, and what they were made for.
+struct Directions {
+    shape: Shape,
+    functions: Vec<[functions::Function; 3]>,
+    layers: Vec<Layer>,
 }
 
 impl<'a> Plan<'a> {
@@ -56,9 +65,9 @@ impl<'a> Plan<'a> {
         let bytes_of_row = 2 * size_of::<usize>();
         call.meter.room(extent.batch, bytes_of_row)?;
         call.meter.room(self.shape.numbers(extent.batch, extent.steps), size_of::<f32>())?;
-        for (direction, &functions) in self.functions.iter().enumerate() {
+        let directions = self.directions(call)?;
+        for (direction, layer) in directions.layers.iter().enumerate() {
             call.meter.work(self.work(&lengths))?;
-            let layer = Layer::new(Form::best(), self.shape, functions, self.weights(call, direction)?);
             layer.run(Sequences {
                 lengths: &lengths,
                 way: if is_backward(call, direction)? { Way::Backward } else { Way::Forward },
@@ -72,6 +81,21 @@ impl<'a> Plan<'a> {
             });
         }
         Ok(answers.outputs(cell, extent))
+    }
+
+    /// A layer for each direction; those of the run before if they have the same weights.
+    fn directions(&self, call: &Call) -> Outcome<Arc<Directions>> {
+        let layer = |(direction, &functions): (usize, &[functions::Function; 3])| {
+            Ok((functions, self.weights(call, direction)?))
+        };
+        let parts = self.functions.iter().enumerate().map(layer).collect::<Outcome<Vec<_>>>()?;
+        let make = || {
+            let layers =
+                parts.iter().map(|&(functions, weights)| Layer::new(Form::best(), self.shape, functions, weights));
+            Directions { shape: self.shape, functions: self.functions.clone(), layers: layers.collect() }
+        };
+        let is_this = |known: &Directions| known.shape == self.shape && known.functions == self.functions;
+        Ok(call.kept.map_or_else(|| Arc::new(make()), |kept| kept.get_or_make(is_this, make)))
     }
 
     fn weights<'c>(&self, call: &Call<'c>, direction: usize) -> Outcome<Weights<'c>> {

@@ -65,6 +65,12 @@ impl Layer {
 
     /// The answers for inputs as they are.
     fn run(&self, inputs: Vec<(&'static str, Tensor)>, budget: Budget) -> Result<Vec<Tensor>, Error> {
+        let program = Program::new(self.graph(&inputs))?;
+        answers(&program, inputs, budget)
+    }
+
+    /// A graph of the layer alone.
+    fn graph(&self, inputs: &[(&'static str, Tensor)]) -> Graph {
         let slots = ["X", "W", "R", "B", "lengths", "hidden", "cell", "P"];
         let name = |slot: &&str| inputs.iter().find(|(name, _)| name == slot).map_or("", |(name, _)| name).to_string();
         let outputs =
@@ -81,20 +87,23 @@ impl Layer {
                 .collect::<HashMap<_, _>>(),
             ..Node::default()
         };
-        let graph = Graph {
+        Graph {
             inputs: inputs.iter().map(|(name, _)| (*name).to_string()).collect(),
             nodes: vec![node],
             outputs: outputs.collect(),
             ..Graph::default()
-        };
-        let values = inputs.into_iter().map(|(_, tensor)| Value::from(tensor)).collect();
-        let answers = Program::new(graph)?.run(values, budget)?;
-        Ok(answers.iter().map(|value| value.tensor().expect("a tensor").clone()).collect())
+        }
     }
 
     fn answers(&self, rows: std::ops::Range<usize>) -> Vec<Tensor> {
         self.run(self.inputs(rows), BUDGET).expect("answers")
     }
+}
+
+fn answers(program: &Program, inputs: Vec<(&str, Tensor)>, budget: Budget) -> Result<Vec<Tensor>, Error> {
+    let values = inputs.into_iter().map(|(_, tensor)| Value::from(tensor)).collect();
+    let answers = program.run(values, budget)?;
+    Ok(answers.iter().map(|value| value.tensor().expect("a tensor").clone()).collect())
 }
 
 fn text(value: &str) -> Attribute {
@@ -195,6 +204,24 @@ fn a_row_has_the_same_bits_whatever_is_around_it() {
                 let axis = if layer.is_batch_first() { 0 } else { together.rank() - 2 };
                 assert_eq!(*alone, picked(together, axis, row..row + 1), "{} {:?}", layer.op_type, layer.attributes);
             }
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_constants_serve_every_run() {
+    for layer in layers() {
+        let is_weight = |name: &str| ["W", "R", "B", "P"].contains(&name);
+        let inputs = layer.inputs(0..BATCH);
+        let mut graph = layer.graph(&inputs);
+        graph.inputs.retain(|name| !is_weight(name));
+        let weights = inputs.into_iter().filter(|(name, _)| is_weight(name));
+        graph.constants = weights.map(|(name, tensor)| (name.to_string(), tensor.into())).collect();
+        let program = Program::new(graph).expect("a layer");
+        for rows in [0..BATCH, 1..2, 0..BATCH] {
+            let others = layer.inputs(rows.clone()).into_iter().filter(|(name, _)| !is_weight(name)).collect();
+            let got = answers(&program, others, BUDGET).expect("answers");
+            assert_eq!(got, layer.answers(rows), "{} {:?}", layer.op_type, layer.attributes);
         }
     }
 }

@@ -63,9 +63,9 @@ impl Cut<'_, '_> {
 
     /// Lowers the nodes as an island of the evaluator, if kernels compute what takes long in them: then it is faster than tract.
     pub(crate) fn lower_to_kernels(&self, builder: &mut Builder) -> Option<Facts> {
-        let (graph, ..) = self.evaluator_graph(builder).ok()?;
-        let is_fast = Program::new(graph).is_ok_and(|program| program.is_fast());
-        if is_fast { self.lower_to_tensors(builder).ok() } else { None }
+        let evaluated = self.evaluator_graph(builder).ok()?;
+        let is_fast = Program::new(evaluated.0.clone()).is_ok_and(|program| program.is_fast());
+        if is_fast { self.lower_graph(builder, evaluated).ok() } else { None }
     }
 
     /// Compiles an island for any number of rows, or for those that the file has in its shapes.
@@ -185,7 +185,15 @@ impl Cut<'_, '_> {
 
     /// Lowers the nodes as an island of the evaluator.
     pub(crate) fn lower_to_tensors(&self, builder: &mut Builder) -> Result<Facts, Refusal> {
-        let (graph, ports, columns) = self.evaluator_graph(builder)?;
+        let evaluated = self.evaluator_graph(builder)?;
+        self.lower_graph(builder, evaluated)
+    }
+
+    fn lower_graph(
+        &self,
+        builder: &mut Builder,
+        (graph, ports, columns): (Graph, Vec<Port>, Vec<ColumnId>),
+    ) -> Result<Facts, Refusal> {
         let outputs = self.names_read_outside();
         let from_outside = self.names_from_outside();
         let are = |is_such: fn(&Fact) -> bool| {

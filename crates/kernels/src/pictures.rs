@@ -221,9 +221,9 @@ impl Network {
     fn run(&self, count: usize, pictures: &[f32], result: &mut [f32], memory: &mut Memory) {
         let Memory { now, next, around } = memory;
         let (from, to) = (pictures.len() / count, result.len() / count);
-        if self.taken.channels > 0 {
+        if let Some(pixels) = from.checked_div(self.taken.channels) {
             for (picture, turned) in pictures.chunks_exact(from.max(1)).zip(now.chunks_exact_mut(from.max(1))) {
-                turn(self.form, picture, from / self.taken.channels, turned);
+                turn(self.form, picture, pixels, turned);
             }
         }
         let mut length = pictures.len();

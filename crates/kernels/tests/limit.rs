@@ -9,6 +9,7 @@ use foretell_kernels::linear::LinearModel;
 use foretell_kernels::lines::{Extent, Fold, Input, Pair, Program, Starts, Step, Value};
 use foretell_kernels::matrix::{Extents, Order, Packed, Product};
 use foretell_kernels::neighbours::{Distance, Neighbours};
+use foretell_kernels::pictures;
 use foretell_kernels::points::{Measure, Points};
 use foretell_kernels::pooling::Greatest;
 use foretell_kernels::recurrent::{self, Cell, Places, Reset, Sequences, Shape, Way, Weights};
@@ -133,6 +134,19 @@ fn windows() {
     let expected: Vec<f32> = seen(2).map(|cells| cells.into_iter().fold(f32::MIN, f32::max)).collect();
     let mut result = vec![0.0; expected.len()];
     Greatest::new([axis(2); 2]).evaluate(&picture, &mut result);
+    assert_eq!(result, expected);
+
+    // Filters that add the corners, each with one factor more.
+    const FILTERS: usize = 16;
+    let shape = Picture { filters: FILTERS, ..shape };
+    let weights: Vec<f32> = (0..4 * FILTERS).map(|at| (at / 4) as f32).collect();
+    let layer = pictures::Layer::Convolution { shape, weights: &weights, bias: &[0.5; FILTERS] };
+    let taken = pictures::Extents { channels: 1, height: SIDE, width: SIDE };
+    let sums: Vec<f32> = seen(1).map(|cells| cells.iter().sum()).collect();
+    let of_filter = |filter: usize| sums.iter().map(move |sum| 0.5 + filter as f32 * sum);
+    let expected: Vec<f32> = (0..FILTERS).flat_map(of_filter).collect();
+    let mut result = vec![0.0; expected.len()];
+    pictures::Network::new(Form::best(), taken, &[layer]).evaluate(&picture, &mut result);
     assert_eq!(result, expected);
 }
 

@@ -83,7 +83,7 @@ mod tests {
     const TAKE: usize = 4;
 
     /// A program, the columns of the distances that are sorted, and what comes out of it.
-    fn search(measure: Measure, has_roots: bool) -> (Program, Vec<ColumnId>, Vec<ColumnId>) {
+    fn search(measure: Measure, has_roots: bool, take: usize) -> (Program, Vec<ColumnId>, Vec<ColumnId>) {
         let mut program = Program::default();
         program.inputs = (0..3).map(|_| program.add_column(Float32)).collect();
         let node: Arc<str> = Arc::from("node");
@@ -96,8 +96,8 @@ mod tests {
             let root = |&column: &ColumnId| program.push(&node, Op::Unary(UnaryOp::Sqrt), vec![column], [Float32])[0];
             distances = distances.iter().map(root).collect();
         }
-        let types = [vec![Float32; TAKE], vec![Int64; TAKE]].concat();
-        let found = program.push(&node, Op::TopK { take: TAKE, largest: false }, distances.clone(), types);
+        let types = [vec![Float32; take], vec![Int64; take]].concat();
+        let found = program.push(&node, Op::TopK { take, largest: false }, distances.clone(), types);
         (program, distances, found)
     }
 
@@ -120,13 +120,14 @@ mod tests {
     #[test]
     fn a_search_keeps_every_bit() {
         for measure in [Measure::SquaredDistance, Measure::ExpandedDistance, Measure::ManhattanDistance] {
-            for has_roots in [false, true] {
-                let (mut program, _, found) = search(measure, has_roots);
+            // Few are kept in order, many are gathered.
+            for (has_roots, take) in [(false, TAKE), (true, TAKE), (false, POINTS - 20), (true, POINTS)] {
+                let (mut program, _, found) = search(measure, has_roots, take);
                 let expected = answer(&program, &found);
                 run(&mut program, &found);
                 let names: Vec<&str> = program.steps.iter().map(|step| step.op.name()).collect();
                 assert_eq!(names, ["Neighbours"]);
-                assert_eq!(answer(&program, &found), expected, "{measure:?}");
+                assert_eq!(answer(&program, &found), expected, "{measure:?}, {take} of them");
             }
         }
     }
@@ -138,13 +139,13 @@ mod tests {
             run(&mut program, wanted);
             assert_eq!(program.steps.len(), steps);
         };
-        let (program, distances, found) = search(Measure::SquaredDistance, true);
+        let (program, distances, found) = search(Measure::SquaredDistance, true, TAKE);
         unchanged(program, &[found[0], distances[3]]);
-        let (mut program, _, found) = search(Measure::SquaredDistance, false);
+        let (mut program, _, found) = search(Measure::SquaredDistance, false, TAKE);
         let Some(Step { inputs, .. }) = program.steps.last_mut() else { panic!("the smallest are taken") };
         inputs.swap(0, 1);
         unchanged(program, &found);
-        let (mut program, _, found) = search(Measure::SquaredDistance, false);
+        let (mut program, _, found) = search(Measure::SquaredDistance, false, TAKE);
         let Some(Step { op, .. }) = program.steps.last_mut() else { panic!("the smallest are taken") };
         *op = Op::TopK { take: TAKE, largest: true };
         unchanged(program, &found);

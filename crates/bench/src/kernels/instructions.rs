@@ -13,7 +13,7 @@ use super::cases::{CASES, Case, WITHOUT_SQL};
 use super::foretell::ModelEngine;
 use super::rows;
 use crate::Result;
-use crate::report::Grid;
+use crate::report::{Grid, Report};
 
 /// The command that valgrind runs.
 pub const ONE_ROW: &str = "one-row";
@@ -24,28 +24,38 @@ const ROWS: usize = 200;
 /// Rows that are told apart.
 const DISTINCT_ROWS: usize = 1000;
 
-/// `instructions DIR [--models A,B]`
+/// Valgrind takes minutes to load it, and for each of its rows.
+const TOO_LARGE: &str = "minilm";
+
+/// `instructions DIR [--models A,B] [--results PATH]`
 pub fn run(mut parser: Parser) -> Result<()> {
-    let (mut folder, mut models) = (PathBuf::new(), None);
+    let (mut folder, mut models, mut results) = (PathBuf::new(), None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Value(value) if folder.as_os_str().is_empty() => folder = value.into(),
             Arg::Long("models") => models = Some(crate::list(&parser.value()?.string()?)),
+            Arg::Long("results") => results = Some(PathBuf::from(parser.value()?)),
             other => return Err(other.unexpected().into()),
         }
     }
     let folder = crate::made_folder(&folder)?;
     crate::check_names("model", models.as_deref(), &CASES.map(|case| case.name))?;
-    let mut grid = Grid::new(["model", "instructions of a row"].map(str::to_owned).to_vec());
-    for case in
-        CASES.iter().filter(|case| models.as_ref().is_none_or(|models| models.iter().any(|name| name == case.name)))
-    {
+    if models.is_none() && results.is_none() {
+        results = Some(crate::report::results_file());
+    }
+    let mut report = Report::new("Instructions")?;
+    let mut grid = Grid::new(["one row of", "instructions"].map(str::to_owned).to_vec());
+    for case in CASES.iter().filter(|case| match &models {
+        Some(models) => models.iter().any(|name| name == case.name),
+        None => case.name != TOO_LARGE,
+    }) {
         let before = count(&folder, case, ROWS_BEFORE)?;
         let after = count(&folder, case, ROWS_BEFORE + ROWS)?;
-        grid.push(vec![case.name.to_owned(), ((after - before) / ROWS as u64).to_string()]);
+        grid.push(vec![case.title.to_owned(), ((after - before) / ROWS as u64).to_string()]);
     }
-    print!("{grid}");
-    Ok(())
+    report.title("One row through `Model::run`, with AVX2, counted by valgrind");
+    report.grid(&grid);
+    report.finish(results.as_deref())
 }
 
 /// Instructions of a process that answers so many rows one by one.

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foretell_kernels::convolution::{Axis, Convolution, Shape};
 use foretell_kernels::forms::Form;
-use foretell_kernels::pictures::{Extents, Layer, Network};
+use foretell_kernels::pictures::{Extents, Layer, Network, Scratch};
 use sequence::numbers;
 
 /// Channels, filters, groups, extent, kernel, stride and pictures.
@@ -53,8 +53,9 @@ fn main() {
             if Layer::is_dense(&shape) {
                 let layer = Layer::Convolution { shape, weights: &weights, bias: &bias };
                 let network = Network::new(form, Extents { channels, height: image, width: image }, &[layer]);
+                let mut scratch = Scratch::default();
                 group.bench_function(BenchmarkId::new("side by side", form), |bencher| {
-                    bencher.iter(|| network.evaluate(black_box(&images), black_box(&mut result)));
+                    bencher.iter(|| network.evaluate(black_box(&images), black_box(&mut result), &mut scratch));
                 });
             }
         }

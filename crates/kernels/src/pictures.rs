@@ -119,6 +119,8 @@ pub struct Network {
     together: usize,
     /// Numbers of a picture between two layers at most.
     between: usize,
+    /// Numbers of a picture with what is around it at most.
+    around: usize,
 }
 
 /// A layer as it is computed.
@@ -134,10 +136,11 @@ enum Step {
 pub struct Sizes {
     /// Bytes of the network itself, its weights among them.
     pub kept: usize,
-    /// Bytes that a run takes.
+    /// Bytes of [`Scratch`] that a run takes.
     pub run: usize,
     together: usize,
     between: usize,
+    around: usize,
 }
 
 impl Sizes {
@@ -151,7 +154,7 @@ impl Sizes {
             between = between.max(result.numbers()?);
             if let Layer::Convolution { shape, weights: own, .. } = layer {
                 let seen = Around::of(shape.axes, shape.channels)?;
-                around = around.checked_add(if seen.is_copied { seen.numbers()? } else { 0 })?;
+                around = around.max(if seen.is_copied { seen.numbers()? } else { 0 });
                 // Panels of a whole number of vectors.
                 weights = weights.checked_add(own.len().checked_mul(2)?)?.checked_add(shape.filters)?;
                 places = places.checked_add(result.height.checked_mul(result.width)?)?;
@@ -168,7 +171,7 @@ impl Sizes {
         let indices = places.checked_mul(together)?.checked_add(cells)?.checked_mul(size_of::<usize>())?;
         let kept = weights.checked_mul(size_of::<f32>())?.checked_add(indices)?;
         let run = of_picture.checked_mul(together)?.checked_mul(size_of::<f32>())?;
-        Some(Self { kept, run, together, between })
+        Some(Self { kept, run, together, between, around })
     }
 }
 
@@ -179,7 +182,7 @@ impl Network {
     /// When a layer does not take what the one before gives, has other weights than its shape says, is a convolution that is
     /// not dense ([`Layer::is_dense`]), or the extents are beyond what can be counted ([`Sizes::of`]).
     pub fn new(form: Form, taken: Extents, layers: &[Layer]) -> Self {
-        let Some(Sizes { together, between, .. }) = Sizes::of(taken, layers) else {
+        let Some(Sizes { together, between, around, .. }) = Sizes::of(taken, layers) else {
             panic!("layers that follow each other, with extents that can be counted")
         };
         let given = layers.iter().try_fold(taken, |extents, layer| layer.result(extents)).unwrap_or(taken);
@@ -194,14 +197,14 @@ impl Network {
                 }
             }
         });
-        Self { form, steps: steps.collect(), taken, given, together, between }
+        Self { form, steps: steps.collect(), taken, given, together, between, around }
     }
 
     /// Computes the result [pictures, channels, height, width] of `pictures` [pictures, channels, height, width].
     ///
     /// # Panics
     /// When the lengths are not those of a whole number of pictures.
-    pub fn evaluate(&self, pictures: &[f32], result: &mut [f32]) {
+    pub fn evaluate(&self, pictures: &[f32], result: &mut [f32], scratch: &mut Scratch) {
         let numbers = |extents: Extents| extents.channels * extents.height * extents.width;
         let (taken, given) = (numbers(self.taken), numbers(self.given));
         if given == 0 {
@@ -209,17 +212,17 @@ impl Network {
         }
         assert!(result.len().is_multiple_of(given), "results of whole pictures");
         assert_eq!(result.len() / given * taken, pictures.len(), "a result for each picture");
-        let mut memory = Memory::new(self, self.together.min(result.len() / given));
+        scratch.grow(self, self.together.min(result.len() / given));
         for (at, result) in result.chunks_mut(self.together * given).enumerate() {
             let count = result.len() / given;
             let pictures = &pictures[at * self.together * taken..][..count * taken];
-            self.run(count, pictures, result, &mut memory);
+            self.run(count, pictures, result, scratch);
         }
     }
 
     /// All layers, for a few pictures.
-    fn run(&self, count: usize, pictures: &[f32], result: &mut [f32], memory: &mut Memory) {
-        let Memory { now, next, around } = memory;
+    fn run(&self, count: usize, pictures: &[f32], result: &mut [f32], scratch: &mut Scratch) {
+        let Scratch { now, next, around } = scratch;
         let (from, to) = (pictures.len() / count, result.len() / count);
         if let Some(pixels) = from.checked_div(self.taken.channels) {
             for (picture, turned) in pictures.chunks_exact(from.max(1)).zip(now.chunks_exact_mut(from.max(1))) {
@@ -227,7 +230,7 @@ impl Network {
             }
         }
         let mut length = pictures.len();
-        for (step, around) in self.steps.iter().zip(around) {
+        for step in &self.steps {
             let taken = &now[..length];
             match step {
                 Step::Function(function) => {
@@ -246,23 +249,32 @@ impl Network {
     }
 }
 
-/// What a few pictures are computed in.
-struct Memory {
+/// What a few pictures are computed in, for one network after the other.
+#[derive(Debug, Default)]
+pub struct Scratch {
     now: Vec<f32>,
     next: Vec<f32>,
-    /// For each step the pictures with the zeros around them; nothing where it reads them as they are.
-    around: Vec<Vec<f32>>,
+    /// The pictures with the zeros around them.
+    around: Vec<f32>,
 }
 
-impl Memory {
-    fn new(network: &Network, pictures: usize) -> Self {
-        let around = |step: &Step| match step {
-            Step::Filters(filters) => filters.around.memory(pictures),
-            Step::Each(each) => each.around.memory(pictures),
-            Step::Function(_) | Step::Greatest(_) => Vec::new(),
+impl Scratch {
+    /// Bytes that it has grown to.
+    pub fn bytes(&self) -> usize {
+        [&self.now, &self.next, &self.around].map(Vec::len).iter().sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Grows to what a network takes for so many pictures.
+    fn grow(&mut self, network: &Network, pictures: usize) {
+        let grow = |numbers: &mut Vec<f32>, length: usize| {
+            if numbers.len() < length {
+                // What was there is of no use: it is not copied.
+                *numbers = vec![0.0; length];
+            }
         };
-        let between = || vec![0.0; network.between * pictures];
-        Self { now: between(), next: between(), around: network.steps.iter().map(around).collect() }
+        grow(&mut self.now, network.between * pictures);
+        grow(&mut self.next, network.between * pictures);
+        grow(&mut self.around, network.around * pictures);
     }
 }
 

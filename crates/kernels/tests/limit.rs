@@ -146,7 +146,11 @@ fn windows() {
     let of_filter = |filter: usize| sums.iter().map(move |sum| 0.5 + filter as f32 * sum);
     let expected: Vec<f32> = (0..FILTERS).flat_map(of_filter).collect();
     let mut result = vec![0.0; expected.len()];
-    pictures::Network::new(Form::best(), taken, &[layer]).evaluate(&picture, &mut result);
+    pictures::Network::new(Form::best(), taken, &[layer]).evaluate(
+        &picture,
+        &mut result,
+        &mut pictures::Scratch::default(),
+    );
     assert_eq!(result, expected);
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use foretell_kernels::convolution::{Axis, Shape};
 use foretell_kernels::forms::Form;
 use foretell_kernels::functions::Function;
-use foretell_kernels::pictures::{Extents, Layer, Network, Sizes};
+use foretell_kernels::pictures::{Extents, Layer, Network, Scratch, Sizes};
 
 use crate::budget::Meter;
 use crate::call::Call;
@@ -76,7 +76,7 @@ impl Layers {
             return None;
         }
         let Value::Tensor(pictures) = frame.slots[(*first.inputs.first()?)?].as_ref()? else { return None };
-        pictures.values::<f32>()?;
+        pictures.values::<f32>().filter(|values| !values.is_empty())?;
         let shape = pictures.shape().to_vec();
         let (kinds, weights) = (Vec::new(), Vec::new());
         let mut layers =
@@ -159,7 +159,7 @@ impl Layers {
     }
 
     /// Computes the result, with the slot it belongs to.
-    pub(crate) fn compute(&self, kept: &Kept, meter: &Meter) -> Outcome<(usize, Tensor)> {
+    pub(crate) fn compute(&self, kept: &Kept, scratch: &mut Scratch, meter: &Meter) -> Outcome<(usize, Tensor)> {
         let pictures = self.pictures.values::<f32>().unwrap_or_default();
         let (taken, layers) = (self.taken(), self.layers());
         let unfit = || Fault::invalid(format!("layers over pictures of shape {:?}", self.pictures.shape()));
@@ -170,7 +170,7 @@ impl Layers {
         meter.work(self.work.saturating_add(((own + run) / size_of::<f32>()) as u64))?;
         let known = self.known(kept, taken, &layers);
         let mut result = vec![0.0; count];
-        known.network.evaluate(pictures, &mut result);
+        known.network.evaluate(pictures, &mut result, scratch);
         Ok((self.slot, Tensor::new(self.shape.clone(), result)))
     }
 

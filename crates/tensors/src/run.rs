@@ -1,5 +1,7 @@
 //! The interpreter: steps in their order over a frame of slots.
 
+use foretell_kernels::pictures::Scratch;
+
 use crate::budget::Meter;
 use crate::call::Call;
 use crate::control;
@@ -15,7 +17,13 @@ pub(crate) const NODE_WORK: u64 = 128;
 
 /// Runs a body; `captured` has the values it takes from outside, in the order of [`Body::captured`].
 pub(crate) fn run_body(body: &Body, inputs: Vec<Value>, captured: Vec<Value>, meter: &Meter) -> Result<Vec<Value>> {
-    let mut frame = Frame { slots: vec![None; body.slots], noted: vec![0; body.slots], meter };
+    let mut frame = Frame {
+        slots: vec![None; body.slots],
+        noted: vec![0; body.slots],
+        meter,
+        scratch: Scratch::default(),
+        scratch_noted: 0,
+    };
     for (slot, value) in body.constants.iter().cloned() {
         frame.slots[slot] = Some(value);
     }
@@ -38,13 +46,19 @@ pub(crate) struct Frame<'m> {
     /// Bytes noted in the meter for each slot; nothing for values from outside.
     noted: Vec<u64>,
     pub(crate) meter: &'m Meter,
+    /// What networks of pictures are computed in, and its bytes noted in the meter.
+    scratch: Scratch,
+    scratch_noted: u64,
 }
 
 impl Frame<'_> {
     /// Runs a step, or several that go together picture by picture or line by line; how many.
     fn next(&mut self, body: &Body, at: usize) -> Outcome<usize> {
         if let Some(layers) = Layers::of(self, body, at) {
-            let (slot, tensor) = layers.compute(&body.steps[at].kept, self.meter)?;
+            let (slot, tensor) = layers.compute(&body.steps[at].kept, &mut self.scratch, self.meter)?;
+            let grown = self.scratch.bytes() as u64 - self.scratch_noted;
+            self.meter.keep(grown)?;
+            self.scratch_noted += grown;
             self.put(slot, tensor.into())?;
             body.steps[at..at + layers.count()].iter().for_each(|step| self.release(step));
             return Ok(layers.count());
@@ -117,6 +131,6 @@ impl Frame<'_> {
 
 impl Drop for Frame<'_> {
     fn drop(&mut self) {
-        self.meter.release(self.noted.iter().sum());
+        self.meter.release(self.noted.iter().sum::<u64>() + self.scratch_noted);
     }
 }

@@ -32,25 +32,29 @@ impl Around {
         self.extents[0].checked_mul(self.extents[1])?.checked_mul(self.channels)
     }
 
-    /// Memory for so many pictures, if they are copied.
-    pub(super) fn memory(&self, pictures: usize) -> Vec<f32> {
-        vec![0.0; if self.is_copied { self.numbers().unwrap_or(0) * pictures } else { 0 }]
-    }
-
-    /// The pictures with what is around them. The zeros are there from the beginning.
-    pub(super) fn pictures<'a>(&self, pictures: &'a [f32], memory: &'a mut [f32]) -> &'a [f32] {
+    /// So many pictures with the zeros that are around them.
+    pub(super) fn pictures<'a>(&self, count: usize, pictures: &'a [f32], memory: &'a mut [f32]) -> &'a [f32] {
         if !self.is_copied {
             return pictures;
         }
         let [height, width] = self.axes;
         let [rows, columns] = self.extents;
         let line = columns * self.channels;
-        let (seen, start) = (width.image.min(columns.saturating_sub(width.before)), width.before.min(columns));
-        let of_picture = height.image * width.image * self.channels;
-        for (picture, around) in pictures.chunks_exact(of_picture.max(1)).zip(memory.chunks_exact_mut(rows * line)) {
-            let lines = picture.chunks_exact(width.image * self.channels);
-            for (from, to) in lines.zip(around.chunks_exact_mut(line).skip(height.before)) {
-                to[start * self.channels..][..seen * self.channels].copy_from_slice(&from[..seen * self.channels]);
+        let memory = &mut memory[..count * rows * line];
+        let (above, seen) = inside(height, rows);
+        let (left, right) = inside(width, columns);
+        let (left, right) = (left * self.channels, right * self.channels);
+        let (of_row, of_picture) = (width.image * self.channels, height.image * width.image * self.channels);
+        for (picture, around) in memory.chunks_exact_mut(rows * line).enumerate() {
+            for (row, to) in around.chunks_exact_mut(line).enumerate() {
+                if !(above..seen).contains(&row) {
+                    to.fill(0.0);
+                    continue;
+                }
+                let from = &pictures[picture * of_picture + (row - above) * of_row..][..right - left];
+                to[..left].fill(0.0);
+                to[left..right].copy_from_slice(from);
+                to[right..].fill(0.0);
             }
         }
         memory
@@ -78,4 +82,10 @@ impl Around {
         };
         (0..height.kernel).flat_map(of_row).collect()
     }
+}
+
+/// Where the picture begins and ends in what is seen along an axis.
+fn inside(axis: Axis, extent: usize) -> (usize, usize) {
+    let start = axis.before.min(extent);
+    (start, (start + axis.image).min(extent))
 }

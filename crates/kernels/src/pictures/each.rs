@@ -8,7 +8,7 @@ use crate::vector::{Loops, Vector};
 
 /// A filter for each channel.
 pub(super) struct EachChannel {
-    pub(super) around: Around,
+    around: Around,
     channels: usize,
     /// For each cell the weights of all channels.
     weights: Vec<f32>,
@@ -53,7 +53,7 @@ impl EachChannel {
         let result = &mut result[..places.len() * self.channels];
         let length = result.len();
         if length > 0 {
-            form.run(Channels { layer: self, places, pictures: self.around.pictures(pictures, memory), result });
+            form.run(Channels { layer: self, places, pictures: self.around.pictures(count, pictures, memory), result });
         }
         length
     }

@@ -8,7 +8,7 @@ use crate::matrix::{LANES_MAX, Order, Packed};
 
 /// The filters of a convolution, all of which see all channels.
 pub(super) struct Filters {
-    pub(super) around: Around,
+    around: Around,
     weights: Packed,
     bias: Vec<f32>,
     filters: usize,
@@ -45,7 +45,7 @@ impl Filters {
         let seen = Seen { places: &self.places[..count * self.of_picture], cells: &self.cells };
         let length = seen.places.len() * self.filters;
         if length > 0 {
-            let pictures = self.around.pictures(pictures, memory);
+            let pictures = self.around.pictures(count, pictures, memory);
             self.weights.set(pictures, seen, &self.bias, &mut result[..length], [0, self.filters]);
         }
         length

@@ -67,6 +67,9 @@ fn expected(layer: &Layer, pictures: &[f32], count: usize) -> Vec<f32> {
 }
 
 fn check(taken: Extents, layers: &[Layer]) {
+    // What is left over from other pictures does not matter.
+    let mut scratch =
+        Scratch { now: vec![f32::NAN; 100], next: vec![f32::NAN; 100_000], around: vec![f32::NAN; 100_000] };
     for count in [1, 3, 70] {
         let mut pictures = numbers(count as u64, count * taken.numbers().expect("small extents"));
         let middle = pictures.len() / 2;
@@ -75,7 +78,7 @@ fn check(taken: Extents, layers: &[Layer]) {
         for form in Form::all() {
             let network = Network::new(form, taken, layers);
             let mut got = vec![f32::NAN; expected.len()];
-            network.evaluate(&pictures, &mut got);
+            network.evaluate(&pictures, &mut got, &mut scratch);
             let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
             let wrong = got.iter().zip(&expected).filter(|pair| !same(*pair)).count();
             assert_eq!(wrong, 0, "{count} pictures of {taken:?}, {form}");
@@ -166,7 +169,7 @@ fn pictures_without_places_have_no_result() {
     let empty = Axis { outputs: 0, ..axis(3, 2, 1, 1, [0, 0]) };
     let sample = Sample::new(1, 1, 16, 1, [empty, same(3, 3)]);
     let network = Network::new(Form::best(), Extents { channels: 1, height: 3, width: 3 }, &[sample.layer()]);
-    network.evaluate(&[1.0; 9], &mut []);
+    network.evaluate(&[1.0; 9], &mut [], &mut Scratch::default());
 }
 
 #[test]

@@ -8,8 +8,9 @@ use crate::value::Value;
 /// Operators whose products are those of `foretell-kernels`.
 const PRODUCTS: [&str; 6] = ["Conv", "GRU", "Gemm", "LSTM", "MatMul", "RNN"];
 
-/// Axes of the weights of a convolution over pictures.
-const WEIGHT_AXES_MAX: usize = 4;
+/// Axes of the weights of a convolution over volumes: what a place of one sees is written out, but its products are those of the
+/// kernels.
+const WEIGHT_AXES_MAX: usize = 5;
 
 /// The input of an LSTM that is its peepholes.
 const PEEPHOLES: usize = 7;
@@ -96,7 +97,7 @@ fn has_layer(step: &Step) -> bool {
     !has_peepholes && !has("clip") && !has("input_forget") && are_usual
 }
 
-/// Whether they have a convolution: over pictures or series, with constant weights.
+/// Whether they have a convolution: over series, pictures or volumes, with constant weights.
 fn has_convolution(step: &Step, constants: &[(usize, Value)]) -> bool {
     let weights = step.inputs.get(1).copied().flatten();
     let found = constants.iter().find(|(slot, _)| Some(*slot) == weights);

@@ -13,6 +13,7 @@ mod exercise;
 pub mod external;
 pub mod graph;
 pub mod mlflow;
+pub mod network;
 mod operators;
 pub mod tensors;
 

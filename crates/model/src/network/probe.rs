@@ -28,6 +28,10 @@ const RUNS: usize = 2;
 const WORK_MIN: u64 = 1 << 22;
 const WORK_PER_BYTE: u64 = 256;
 const WORK_MAX: u64 = 1 << 34;
+/// The same for a graph that kernels compute, which takes half a second: weights of convolutions meet every place of a picture.
+const KERNEL_WORK: u64 = 1 << 31;
+/// How much longer lengths are that are tried beside the only ones of [`LENGTHS`] that worked: an extent of one run could be any.
+const LONGER: [usize; 3] = [7, 16, 1];
 const BYTES_MAX: u64 = 128 << 20;
 /// Bytes of the inputs of a run. A text has some of its own besides what points to it.
 const INPUT_BYTES_MAX: usize = 64 << 20;
@@ -133,7 +137,8 @@ impl Subject<'_> {
 
     fn budget(&self) -> Budget {
         let whole = self.evaluator.budget();
-        let work = self.file_bytes.saturating_mul(WORK_PER_BYTE).clamp(WORK_MIN, WORK_MAX);
+        let least = if self.evaluator.is_fast() { KERNEL_WORK } else { WORK_MIN };
+        let work = self.file_bytes.saturating_mul(WORK_PER_BYTE).clamp(least, WORK_MAX);
         Budget { bytes: whole.bytes.min(BYTES_MAX), work: whole.work.min(work) }
     }
 
@@ -142,26 +147,34 @@ impl Subject<'_> {
         let mut first_failure = None;
         let mut worked = Vec::new();
         for lengths in self.lengths() {
-            let failures = self.rows().into_iter().map(|rows| self.run(&lengths, &seeds(rows)).err());
-            match failures.collect::<Option<Vec<Failure>>>() {
+            match self.failures(&lengths) {
                 None => worked.push(lengths),
-                Some(failures) => {
-                    // What is too large stays so.
-                    let is_over = failures.iter().any(Failure::is_over_limit);
-                    first_failure = first_failure.or_else(|| failures.into_iter().next());
-                    if is_over {
+                Some(mut failures) => {
+                    // What is too large stays so, and is why no longer ones are tried.
+                    if let Some(over) = failures.iter().position(Failure::is_over_limit) {
+                        first_failure = Some(failures.swap_remove(over));
                         break;
                     }
+                    first_failure = first_failure.or_else(|| failures.into_iter().next());
                 }
             }
             if worked.len() == RUNS {
                 break;
             }
         }
+        if let [only] = &worked[..] {
+            let mut longer = LONGER.iter().map(|more| only.iter().map(|length| length + more).collect::<Vec<usize>>());
+            worked.extend(longer.find(|lengths| self.failures(lengths).is_none()));
+        }
         match (worked.is_empty(), first_failure) {
             (true, Some(failure)) => Err(cannot_run(&failure)),
             _ => Ok(worked),
         }
+    }
+
+    /// Why rows of these lengths fail, whatever their number; `None` if some do not.
+    fn failures(&self, lengths: &[usize]) -> Option<Vec<Failure>> {
+        self.rows().into_iter().map(|rows| self.run(lengths, &seeds(rows)).err()).collect()
     }
 
     /// Runs made-up rows, one for each seed.

@@ -81,6 +81,12 @@ impl Extent {
         if directions != named || Some(rows) != hidden.checked_mul(cell.gates()) {
             return Err(Fault::invalid(format!("weights of shape {recurrence:?} for {named} directions")));
         }
+        if let Some(declared) = call.maybe_int("hidden_size")?.filter(|&declared| shape::extent(declared) != Ok(hidden))
+        {
+            return Err(Fault::invalid(format!(
+                "attribute `hidden_size` is {declared} for weights of shape {recurrence:?}"
+            )));
+        }
         Ok(Self { steps, batch, inputs, hidden, directions, batch_first })
     }
 
@@ -137,6 +143,8 @@ fn layer(call: &Call, cell: Cell) -> Outcome<Vec<Value>> {
     fn typed<T: Number>(call: &Call, cell: Cell, values: &[T], extent: &Extent) -> Outcome<Vec<Value>> {
         walk(call, cell, values, extent, |direction| Weights::new(call, cell, extent, direction))
     }
+    // What else may be missing counts as zeros.
+    call.tensor(1)?;
     let extent = Extent::new(call, cell, call.tensor(2)?.shape())?;
     if let Some(plan) = fast::Plan::of(call, cell, &extent)? {
         return plan.run(call);

@@ -15,6 +15,7 @@ mod caught;
 mod evaluator;
 mod tract;
 
+use foretell_kernels::forms::Form;
 use foretell_tensors::Tensor;
 
 pub(crate) use alike::{RowsAlong, Tolerance, are_close, mixed};
@@ -61,6 +62,15 @@ impl Engine {
         match self {
             Self::Tract(_) | Self::Judged(..) => "tract",
             Self::Tensors(_) => "tensors",
+        }
+    }
+
+    /// How the evaluator computes it on this processor; nothing is known of tract.
+    pub(crate) fn choice(&self) -> Option<String> {
+        match self {
+            Self::Tract(_) | Self::Judged(..) => None,
+            Self::Tensors(evaluator) if evaluator.is_fast() => Some(format!("{}, layers by kernels", Form::best())),
+            Self::Tensors(_) => Some("operator by operator".to_string()),
         }
     }
 

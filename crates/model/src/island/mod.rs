@@ -131,6 +131,11 @@ impl Island {
         self.engine.name()
     }
 
+    /// How it is computed on this processor, where that is known.
+    pub(crate) fn choice(&self) -> Option<String> {
+        self.engine.choice()
+    }
+
     /// Runs the island over the columns of all input ports and returns those of all output ports. A row that it cannot
     /// compute is refused.
     pub(crate) fn run(&self, inputs: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {

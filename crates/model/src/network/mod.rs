@@ -167,6 +167,11 @@ impl Network {
         self.engine.name()
     }
 
+    /// How it is computed on this processor, where that is known.
+    pub(crate) fn choice(&self) -> Option<String> {
+        self.engine.choice()
+    }
+
     /// Computes the columns of all outputs; a row that cannot be computed is refused.
     pub(crate) fn run(&self, columns: &[ArrayRef], rows: usize, failures: &mut RowFailures) -> Result<Vec<ArrayRef>> {
         let expected: usize = self.inputs.iter().map(|input| input.columns).sum();

@@ -367,6 +367,8 @@ impl Op {
             Self::SupportPairs(machine) => Some(machine.kernel().to_string()),
             Self::OneHot(one_hot) | Self::CategoryCode(one_hot) => Some(one_hot.choice()),
             Self::Lookup(table) => Some(table.choice()),
+            Self::Island(island) => island.choice(),
+            Self::Network(network) => network.choice(),
             _ => None,
         }
     }

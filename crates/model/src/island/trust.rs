@@ -5,7 +5,7 @@
 //! large for that is compared with itself only.
 
 use arrow::array::{Array as _, ArrayRef, AsArray};
-use foretell_tensors::{Budget, Graph, Tensor};
+use foretell_tensors::{Budget, Fault, Graph, Tensor};
 
 use super::draft::Draft;
 use super::probe::{Kind, Probe};
@@ -23,6 +23,8 @@ const BYTES: u64 = 96 << 20;
 const CONSTANTS_MAX: usize = 16 << 20;
 /// What sums in another order may make of a number; and a step of a quantised one, where a sum lies between two.
 const TOLERANCE: Tolerance = Tolerance { of_number: 0.0, of_largest: 2e-3, of_largest_half: 16e-3, steps: 1.0 };
+/// Operators that ask nothing of the numbers that they read but their shape.
+const OF_SHAPES: [&str; 8] = ["AveragePool", "Conv", "ConvTranspose", "GRU", "LSTM", "LpPool", "MaxPool", "RNN"];
 /// The rows tried.
 const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 
@@ -31,8 +33,8 @@ const KINDS: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Large];
 /// A graph that the evaluator lacks an operator of has nothing to be compared with, and no judge.
 ///
 /// # Errors
-/// When tract has other answers than the evaluator for the rows tried, or would take more memory for a row than a run may: what is
-/// wrong with it.
+/// When tract has other answers than the evaluator for the rows tried, a node is wrong for every row, or tract would take more
+/// memory for a row than a run may: what is wrong with it.
 pub(crate) fn trusted(draft: Draft, graph: Graph, probe: &Probe, limits: &Limits) -> Result<Draft, String> {
     if draft.row_bytes() > limits.run_bytes {
         return Err(format!("a row takes {} bytes, {} are allowed", draft.row_bytes(), limits.run_bytes));
@@ -43,13 +45,27 @@ pub(crate) fn trusted(draft: Draft, graph: Graph, probe: &Probe, limits: &Limits
     if constants <= CONSTANTS_MAX && draft.is_small() {
         let budget = Budget { work: WORK, bytes: limits.run_bytes.min(BYTES) };
         for kind in KINDS {
-            // Rows that cannot be made, or that the evaluator does not answer, say nothing.
+            // Rows that cannot be made, or that the evaluator does not answer, say nothing, but for what is wrong whatever the rows.
             let Ok(inputs) = draft.trial(kind, probe) else { continue };
-            let Ok(expected) = judge.run_within(inputs.clone(), budget) else { continue };
+            let expected = match judge.run_within(inputs.clone(), budget) {
+                Ok(expected) => expected,
+                Err(error) if is_of_every_row(&error) => return Err(error.to_string()),
+                Err(_) => continue,
+            };
             draft.plan().check(&inputs, &expected, &names, &TOLERANCE)?;
         }
     }
     Ok(draft.with_judge(judge))
+}
+
+/// Whether a node is wrong whatever numbers it reads: tract takes attributes and weights that do not fit in its own way.
+fn is_of_every_row(error: &foretell_tensors::Error) -> bool {
+    match error {
+        foretell_tensors::Error::Node { operator, fault: Fault::Invalid(_), .. } => {
+            operator.strip_prefix("ai.onnx.").is_some_and(|name| OF_SHAPES.contains(&name))
+        }
+        _ => false,
+    }
 }
 
 /// Whether rows have another answer together than alone.

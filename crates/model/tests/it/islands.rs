@@ -293,3 +293,64 @@ fn a_window_of_a_picture_that_is_too_small_has_one_place_if_that_is_rounded_up()
     let answers = answers.as_primitive::<Float32Type>();
     assert_eq!((answers.len(), answers.value(0), answers.value(2)), (3, 2.0, -1.0));
 }
+
+#[test]
+fn lengths_that_only_long_series_have_stay_open() {
+    const CHANNELS: usize = 16;
+    // Filters that give what the first of three cells has, farther and farther apart: 510 places are lost.
+    let mut weights = vec![0.0; CHANNELS * CHANNELS * 3];
+    (0..CHANNELS).for_each(|channel| weights[(channel * CHANNELS + channel) * 3] = 1.0);
+    let names: Vec<String> = (0..9).map(|at| if at == 0 { "x".to_string() } else { format!("h{at}") }).collect();
+    let layer = |at: usize| node("Conv", &[&names[at], "w"], &names[at + 1], vec![ints("dilations", &[1 << at])]);
+    let mut nodes: Vec<NodeProto> = (0..8).map(layer).collect();
+    nodes.push(node("Identity", &["h8"], "y", vec![]));
+    let mut file = model(1, nodes, vec![float_tensor("w", &[CHANNELS as i64, CHANNELS as i64, 3], &weights)]);
+    file.graph.as_mut().expect("a graph").input =
+        vec![input("x", Element::Float, &[None, Some(CHANNELS as i64), None])];
+    let model = load(&encode(&file));
+    for length in [511, 515, 700] {
+        let number = |at: usize| (at % length) as f32;
+        let series = (0..CHANNELS).map(|channel| Some((0..length).map(move |at| Some(number(channel * length + at)))));
+        let rows: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(series));
+        let rows = Arc::new(ListArray::new(
+            Arc::new(arrow::datatypes::Field::new_list_field(rows.data_type().clone(), true)),
+            arrow::buffer::OffsetBuffer::from_lengths([CHANNELS]),
+            rows,
+            None,
+        ));
+        let answers = model.run(&[rows], 1, &[Answer::Prediction], OnRefusedRow::Fail).expect("a long series");
+        let lists = answers[0].as_list::<i32>().value(0);
+        let first = elements(&lists.slice(0, 1));
+        let expected: Vec<f32> = (0..length - 510).map(number).collect();
+        assert_eq!(first.as_primitive::<Float32Type>().values(), &expected[..], "{length} places");
+    }
+}
+
+#[test]
+fn what_is_wrong_for_every_row_is_told_when_the_model_is_loaded() {
+    let wrong = |node: NodeProto, constants: Vec<TensorProto>| {
+        let mut file = model(1, vec![node], constants);
+        file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, Some(2), Some(6)])];
+        Model::from_bytes(&encode(&file), &LoadOptions::default())
+            .expect_err("a node that breaks the rules")
+            .to_string()
+    };
+    let window = |attribute| node("MaxPool", &["x"], "y", vec![ints("kernel_shape", &[2]), attribute]);
+    for (attribute, why) in [
+        (ints("pads", &[1]), "`pads` has 1 numbers"),
+        (ints("dilations", &[1, 2]), "`dilations` is [1, 2]"),
+        (crate::files::text("auto_pad", "FOO"), "`auto_pad` is `FOO`"),
+    ] {
+        let error = wrong(window(attribute), vec![]);
+        assert!(error.contains(why), "{error}");
+    }
+    let weights = || vec![float_tensor("r", &[1, 3, 3], &[0.5; 9]), float_tensor("w", &[1, 3, 6], &[0.5; 18])];
+    let clipped = |inputs: &[&str], hidden: i64| {
+        let attributes = vec![int("hidden_size", hidden), float("clip", 1.0)];
+        wrong(node("RNN", inputs, "y", attributes), weights())
+    };
+    let error = clipped(&["x", "", "r"], 3);
+    assert!(error.contains("input 1 is missing"), "{error}");
+    let error = clipped(&["x", "w", "r"], 7);
+    assert!(error.contains("`hidden_size` is 7"), "{error}");
+}

@@ -331,9 +331,10 @@ fn what_is_wrong_for_every_row_is_told_when_the_model_is_loaded() {
     let wrong = |node: NodeProto, constants: Vec<TensorProto>| {
         let mut file = model(1, vec![node], constants);
         file.graph.as_mut().expect("a graph").input = vec![input("x", Element::Float, &[None, Some(2), Some(6)])];
-        Model::from_bytes(&encode(&file), &LoadOptions::default())
-            .expect_err("a node that breaks the rules")
-            .to_string()
+        let error =
+            Model::from_bytes(&encode(&file), &LoadOptions::default()).expect_err("a node that breaks the rules");
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     };
     let window = |attribute| node("MaxPool", &["x"], "y", vec![ints("kernel_shape", &[2]), attribute]);
     for (attribute, why) in [

@@ -85,6 +85,23 @@ pub fn network(bytes: &[u8], wanted: &Wanted) -> ModelProto {
     ModelProto { ir_version: 8, opset_import, graph: Some(graph), ..ModelProto::default() }
 }
 
+/// A recurrent layer.
+struct Layer {
+    operator: &'static str,
+    gates: i64,
+    /// Functions of one direction.
+    functions: usize,
+    hidden: i64,
+    direction: &'static str,
+    batch_first: bool,
+}
+
+impl Layer {
+    fn directions(&self) -> i64 {
+        if self.direction == "bidirectional" { 2 } else { 1 }
+    }
+}
+
 struct Network<'b> {
     dice: Dice<'b>,
     element: DataType,
@@ -337,58 +354,72 @@ impl Network<'_> {
     fn recurrent(&mut self) {
         let (operator, gates, functions) =
             *self.dice.pick(&[("GRU", 3, 2), ("LSTM", 4, 3), ("RNN", 1, 1), ("GRU", 3, 2), ("LSTM", 4, 3)]);
-        let (rows, steps, inputs) = (self.rows, self.shape[1], self.shape[2]);
         let is_wide = self.dice.below(4) == 3;
-        let hidden = 1 + self.dice.below(if is_wide { 20 } else { 5 }) as i64;
-        let direction = *self.dice.pick(&["forward", "reverse", "bidirectional", "forward"]);
-        let directions = if direction == "bidirectional" { 2 } else { 1 };
-        let batch_first = self.dice.below(5) == 4 && self.opset >= 14;
-        let mut attributes = vec![int("hidden_size", self.dice.nearly(hidden))];
-        if direction != "forward" {
-            attributes.push(text("direction", direction));
-        }
-        if batch_first {
-            attributes.push(int("layout", 1));
-        } else {
+        let layer = Layer {
+            operator,
+            gates,
+            functions,
+            hidden: 1 + self.dice.below(if is_wide { 20 } else { 5 }) as i64,
+            direction: *self.dice.pick(&["forward", "reverse", "bidirectional", "forward"]),
+            batch_first: self.dice.below(5) == 4 && self.opset >= 14,
+        };
+        let attributes = self.attributes_of(&layer);
+        let (steps, inputs) = (self.shape[1], self.shape[2]);
+        if !layer.batch_first {
             self.then("Transpose", &[], vec![ints("perm", &[1, 0, 2])]);
         }
-        if operator == "GRU" && self.dice.is_head() {
+        let given = self.weights_of(&layer, steps, inputs);
+        let last = self.last.clone();
+        let inputs: Vec<&str> = [last.as_str()].into_iter().chain(given.iter().map(String::as_str)).collect();
+        let outputs = self.push(operator, &inputs, if operator == "LSTM" { 3 } else { 2 }, attributes);
+        if self.dice.below(3) == 2 {
+            let count = if layer.batch_first { 3 } else { 0 };
+            self.results.extend(outputs.iter().skip(self.dice.below(2)).take(count).cloned());
+        }
+        self.go_on(&layer, steps, &outputs);
+    }
+
+    fn attributes_of(&mut self, layer: &Layer) -> Vec<AttributeProto> {
+        let mut attributes = vec![int("hidden_size", self.dice.nearly(layer.hidden))];
+        if layer.direction != "forward" {
+            attributes.push(text("direction", layer.direction));
+        }
+        if layer.batch_first {
+            attributes.push(int("layout", 1));
+        }
+        if layer.operator == "GRU" && self.dice.is_head() {
             attributes.push(int("linear_before_reset", 1));
         }
-        if operator == "LSTM" && self.dice.below(6) == 5 {
+        if layer.operator == "LSTM" && self.dice.below(6) == 5 {
             attributes.push(int("input_forget", 1));
         }
         if self.dice.below(6) == 5 {
             attributes.push(float("clip", self.dice.float()));
         }
-        if self.dice.below(3) == 2 {
-            let mut count = directions * functions;
-            if self.dice.is_rare() {
-                count = self.dice.below(8);
-            }
-            let below = if operator == "RNN" { 7 } else { 5 };
-            if self.dice.is_rare() {
-                count += 1;
-            }
-            attributes.push(texts(
-                "activations",
-                &(0..count)
-                    .map(|_| if self.dice.is_rare() { "?" } else { ACTIVATIONS[self.dice.below(below)] })
-                    .collect::<Vec<_>>(),
-            ));
-            for name in ["activation_alpha", "activation_beta"] {
-                if self.dice.below(3) == 2 {
-                    let count = self.dice.below(4);
-                    attributes.push(floats(
-                        name,
-                        &(0..count).map(|_| f32::from(self.dice.below(9) as u8) / 8.0).collect::<Vec<_>>(),
-                    ));
-                }
+        if self.dice.below(3) < 2 {
+            return attributes;
+        }
+        let usual = layer.directions() as usize * layer.functions;
+        let count = if self.dice.is_rare() { self.dice.below(8) } else { usual };
+        let below = if layer.operator == "RNN" { 7 } else { 5 };
+        let name = |dice: &mut Dice| if dice.is_rare() { "?" } else { ACTIVATIONS[dice.below(below)] };
+        attributes.push(texts("activations", &(0..count).map(|_| name(&mut self.dice)).collect::<Vec<_>>()));
+        for name in ["activation_alpha", "activation_beta"] {
+            if self.dice.below(3) == 2 {
+                let count = self.dice.below(4);
+                let numbers = (0..count).map(|_| f32::from(self.dice.below(9) as u8) / 8.0);
+                attributes.push(floats(name, &numbers.collect::<Vec<_>>()));
             }
         }
-        let d = directions as i64;
-        let mut given = vec![self.weights(&[d, gates * hidden, inputs]), self.weights(&[d, gates * hidden, hidden])];
-        given.push(if self.dice.below(3) > 0 { self.weights(&[d, 2 * gates * hidden]) } else { String::new() });
+        attributes
+    }
+
+    /// What a layer reads besides its sequences.
+    fn weights_of(&mut self, layer: &Layer, steps: i64, inputs: i64) -> Vec<String> {
+        let (rows, directions, gates, hidden) = (self.rows, layer.directions(), layer.gates, layer.hidden);
+        let width = gates * hidden;
+        let mut given = vec![self.weights(&[directions, width, inputs]), self.weights(&[directions, width, hidden])];
+        given.push(if self.dice.below(3) > 0 { self.weights(&[directions, 2 * width]) } else { String::new() });
         given.push(match self.dice.below(6) {
             4 => {
                 let lengths: Vec<i64> = (0..rows)
@@ -399,52 +430,51 @@ impl Network<'_> {
                     .collect();
                 self.integers(DataType::Int32, &lengths)
             }
-            5 => self.lengths(batch_first, steps),
+            5 => self.lengths(layer.batch_first, steps),
             _ => String::new(),
         });
-        let states = if batch_first { [rows, d, hidden] } else { [d, rows, hidden] };
-        for _ in 0..if operator == "LSTM" { 2 } else { 1 } {
+        let states = if layer.batch_first { [rows, directions, hidden] } else { [directions, rows, hidden] };
+        for _ in 0..if layer.operator == "LSTM" { 2 } else { 1 } {
             given.push(if self.dice.below(5) == 4 { self.weights(&states) } else { String::new() });
         }
-        if operator == "LSTM" && self.dice.below(6) == 5 {
-            given.push(self.weights(&[d, 3 * hidden]));
+        if layer.operator == "LSTM" && self.dice.below(6) == 5 {
+            given.push(self.weights(&[directions, 3 * hidden]));
         }
         while given.last().is_some_and(String::is_empty) {
             given.pop();
         }
-        let last = self.last.clone();
-        let inputs: Vec<&str> = [last.as_str()].into_iter().chain(given.iter().map(String::as_str)).collect();
-        let outputs = self.push(operator, &inputs, if operator == "LSTM" { 3 } else { 2 }, attributes);
-        if self.dice.below(3) == 2 {
-            self.results.extend(outputs.iter().skip(self.dice.below(2)).take(if batch_first { 3 } else { 0 }).cloned());
-        }
+        given
+    }
+
+    /// All steps, the last one, or the states behind it, for the next layer.
+    fn go_on(&mut self, layer: &Layer, steps: i64, outputs: &[String]) {
+        let width = layer.directions() * layer.hidden;
         match self.dice.below(3) {
             0 => {
-                // All steps.
                 self.last = outputs[0].clone();
-                if !batch_first {
+                if !layer.batch_first {
                     self.then("Transpose", &[], vec![ints("perm", &[2, 0, 1, 3])]);
                 }
                 let shape = self.integers(DataType::Int64, &[0, 0, -1]);
                 self.then("Reshape", &[&shape], vec![]);
-                self.shape = vec![rows, steps, d * hidden];
+                self.shape = vec![self.rows, steps, width];
             }
-            1 if !batch_first => {
+            1 if !layer.batch_first => {
                 self.last = outputs[0].clone();
                 let at = self.dice.nearly(-1);
                 let at = self.integers(DataType::Int64, &[at]);
                 self.then("Gather", &[&at], vec![int("axis", 0)]);
                 self.then("Transpose", &[], vec![ints("perm", &[2, 0, 1, 3])]);
                 self.then("Flatten", &[], vec![]);
-                self.shape = vec![rows, d * hidden];
+                self.shape = vec![self.rows, width];
             }
             at => {
                 self.last = outputs[at.min(outputs.len() - 1).max(1)].clone();
-                if !batch_first {
+                if !layer.batch_first {
                     self.then("Transpose", &[], vec![ints("perm", &[1, 0, 2])]);
                 }
                 self.then("Flatten", &[], vec![]);
-                self.shape = vec![rows, d * hidden];
+                self.shape = vec![self.rows, width];
             }
         }
     }

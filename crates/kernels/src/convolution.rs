@@ -58,6 +58,19 @@ pub struct Axis {
     pub outputs: usize,
 }
 
+impl Axis {
+    /// Extent from the first cell of the first place to the last cell of the last one; `None` if it is beyond what can be counted.
+    pub(crate) fn seen(self) -> Option<usize> {
+        let last = self.outputs.saturating_sub(1).checked_mul(self.stride)?;
+        last.checked_add((self.kernel - 1).checked_mul(self.dilation)?)?.checked_add(1)
+    }
+
+    /// Whether so much, if that is what is seen, lies in the picture.
+    pub(crate) fn is_inside(self, seen: usize) -> bool {
+        self.before == 0 && seen <= self.image
+    }
+}
+
 /// Extents of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {

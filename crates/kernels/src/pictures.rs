@@ -114,13 +114,7 @@ pub struct Network {
     form: Form,
     steps: Vec<Step>,
     taken: Extents,
-    given: Extents,
-    /// Pictures that go through all layers together.
-    together: usize,
-    /// Numbers of a picture between two layers at most.
-    between: usize,
-    /// Numbers of a picture with what is around it at most.
-    around: usize,
+    sizes: Sizes,
 }
 
 /// A layer as it is computed.
@@ -138,8 +132,13 @@ pub struct Sizes {
     pub kept: usize,
     /// Bytes of [`Scratch`] that a run takes.
     pub run: usize,
+    /// Extents of the result.
+    given: Extents,
+    /// Pictures that go through all layers together.
     together: usize,
+    /// Numbers of a picture between two layers at most.
     between: usize,
+    /// Numbers of a picture with what is around it at most.
     around: usize,
 }
 
@@ -171,7 +170,7 @@ impl Sizes {
         let indices = places.checked_mul(together)?.checked_add(cells)?.checked_mul(size_of::<usize>())?;
         let kept = weights.checked_mul(size_of::<f32>())?.checked_add(indices)?;
         let run = of_picture.checked_mul(together)?.checked_mul(size_of::<f32>())?;
-        Some(Self { kept, run, together, between, around })
+        Some(Self { kept, run, given: extents, together, between, around })
     }
 }
 
@@ -182,22 +181,21 @@ impl Network {
     /// When a layer does not take what the one before gives, has other weights than its shape says, is a convolution that is
     /// not dense ([`Layer::is_dense`]), or the extents are beyond what can be counted ([`Sizes::of`]).
     pub fn new(form: Form, taken: Extents, layers: &[Layer]) -> Self {
-        let Some(Sizes { together, between, around, .. }) = Sizes::of(taken, layers) else {
+        let Some(sizes) = Sizes::of(taken, layers) else {
             panic!("layers that follow each other, with extents that can be counted")
         };
-        let given = layers.iter().try_fold(taken, |extents, layer| layer.result(extents)).unwrap_or(taken);
         let steps = layers.iter().map(|layer| match *layer {
             Layer::Function(function) => Step::Function(function),
             Layer::Greatest { channels, axes } => Step::Greatest(Greatest::new(channels, axes)),
             Layer::Convolution { shape, weights, bias } => {
                 assert!(Layer::is_dense(&shape), "a convolution that fills its vectors");
                 match shape.groups {
-                    1 => Step::Filters(Filters::new(form, shape, weights, bias, together)),
-                    _ => Step::Each(EachChannel::new(shape, weights, bias, together)),
+                    1 => Step::Filters(Filters::new(form, shape, weights, bias, sizes.together)),
+                    _ => Step::Each(EachChannel::new(shape, weights, bias, sizes.together)),
                 }
             }
         });
-        Self { form, steps: steps.collect(), taken, given, together, between, around }
+        Self { form, steps: steps.collect(), taken, sizes }
     }
 
     /// Computes the result [pictures, channels, height, width] of `pictures` [pictures, channels, height, width].
@@ -206,16 +204,17 @@ impl Network {
     /// When the lengths are not those of a whole number of pictures.
     pub fn evaluate(&self, pictures: &[f32], result: &mut [f32], scratch: &mut Scratch) {
         let numbers = |extents: Extents| extents.channels * extents.height * extents.width;
-        let (taken, given) = (numbers(self.taken), numbers(self.given));
+        let Sizes { given, together, .. } = self.sizes;
+        let (taken, given) = (numbers(self.taken), numbers(given));
         if given == 0 {
             return assert!(result.is_empty(), "a result without numbers");
         }
         assert!(result.len().is_multiple_of(given), "results of whole pictures");
         assert_eq!(result.len() / given * taken, pictures.len(), "a result for each picture");
-        scratch.grow(self, self.together.min(result.len() / given));
-        for (at, result) in result.chunks_mut(self.together * given).enumerate() {
+        scratch.grow(&self.sizes, together.min(result.len() / given));
+        for (at, result) in result.chunks_mut(together * given).enumerate() {
             let count = result.len() / given;
-            let pictures = &pictures[at * self.together * taken..][..count * taken];
+            let pictures = &pictures[at * together * taken..][..count * taken];
             self.run(count, pictures, result, scratch);
         }
     }
@@ -244,7 +243,7 @@ impl Network {
             std::mem::swap(now, next);
         }
         for (result, turned) in result.chunks_exact_mut(to).zip(now.chunks_exact(to)) {
-            turn(self.form, turned, self.given.channels, result);
+            turn(self.form, turned, self.sizes.given.channels, result);
         }
     }
 }
@@ -265,16 +264,16 @@ impl Scratch {
     }
 
     /// Grows to what a network takes for so many pictures.
-    fn grow(&mut self, network: &Network, pictures: usize) {
+    fn grow(&mut self, sizes: &Sizes, pictures: usize) {
         let grow = |numbers: &mut Vec<f32>, length: usize| {
             if numbers.len() < length {
                 // What was there is of no use: it is not copied.
                 *numbers = vec![0.0; length];
             }
         };
-        grow(&mut self.now, network.between * pictures);
-        grow(&mut self.next, network.between * pictures);
-        grow(&mut self.around, network.around * pictures);
+        grow(&mut self.now, sizes.between * pictures);
+        grow(&mut self.next, sizes.between * pictures);
+        grow(&mut self.around, sizes.around * pictures);
     }
 }
 

@@ -78,14 +78,9 @@ struct Sizes {
 
 impl Sizes {
     fn of([height, width]: [Axis; 2]) -> Option<Self> {
-        let seen = |axis: Axis| {
-            let last = axis.outputs.saturating_sub(1).checked_mul(axis.stride)?;
-            last.checked_add((axis.kernel - 1).checked_mul(axis.dilation)?)?.checked_add(1)
-        };
-        let (seen_rows, seen_columns) = (seen(height)?, seen(width)?);
-        let is_whole = |axis: Axis, seen: usize| axis.before == 0 && seen <= axis.image;
+        let (seen_rows, seen_columns) = (height.seen()?, width.seen()?);
         let fits = width.image.is_multiple_of(width.stride);
-        if is_whole(height, seen_rows) && is_whole(width, seen_columns) && fits {
+        if height.is_inside(seen_rows) && width.is_inside(seen_columns) && fits {
             return Some(Self { rows: height.image, row: width.image, is_copied: false });
         }
         let row = seen_columns.max(width.image.checked_add(width.before)?).checked_next_multiple_of(width.stride)?;
@@ -165,25 +160,7 @@ fn every<const N: usize>(is_first: bool, seen: &[f32], along: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::samples::sequence::numbers;
-
-    fn axis(image: usize, kernel: usize, stride: usize, dilation: usize, pads: [usize; 2]) -> Axis {
-        let reach = (kernel - 1) * dilation + 1;
-        let outputs = (image + pads[0] + pads[1] - reach) / stride + 1;
-        Axis { image, kernel, stride, dilation, before: pads[0], outputs }
-    }
-
-    fn expected([height, width]: [Axis; 2], picture: &[f32]) -> Vec<f32> {
-        let cells = |axis: Axis, place: usize| {
-            let cell = move |cell: usize| (place * axis.stride + cell * axis.dilation).checked_sub(axis.before);
-            (0..axis.kernel).filter_map(cell).filter(move |&at| at < axis.image)
-        };
-        let places = (0..height.outputs).flat_map(|y| (0..width.outputs).map(move |x| (y, x)));
-        let greatest = |(y, x)| {
-            let seen = cells(height, y).flat_map(|y| cells(width, x).map(move |x| picture[y * width.image + x]));
-            seen.fold(f32::NEG_INFINITY, f32::max)
-        };
-        places.map(greatest).collect()
-    }
+    use crate::samples::windows::{axis, greatest};
 
     #[test]
     fn windows_have_their_greatest_number() {
@@ -204,7 +181,7 @@ mod tests {
             pictures[pixels] = f32::NEG_INFINITY;
             pictures[2 * pixels - 1] = f32::INFINITY;
             let expected: Vec<f32> =
-                pictures.chunks_exact(pixels).flat_map(|picture| expected(axes, picture)).collect();
+                pictures.chunks_exact(pixels).flat_map(|picture| greatest(axes, picture)).collect();
             for form in Form::all() {
                 let mut got = vec![f32::NAN; expected.len()];
                 Greatest::new(axes).with_form(form).evaluate(&pictures, &mut got);

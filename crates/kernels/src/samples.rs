@@ -2,3 +2,4 @@
 
 pub(crate) mod sequence;
 pub(crate) mod views;
+pub(crate) mod windows;

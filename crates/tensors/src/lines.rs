@@ -171,15 +171,10 @@ impl Lines {
         let slot = only_output(step)?;
         let first = self.operand(frame, step, 0)?;
         let known = match operator {
-            LineOperator::Function(function) => {
+            LineOperator::Function(_) | LineOperator::Clip => {
                 let shape = self.enter(first.shape())?;
                 let of = self.source(first)?;
-                self.push(LineStep::Function(function, of.source), of.extent, shape)
-            }
-            LineOperator::Clip => {
-                let shape = self.enter(first.shape())?;
-                let of = self.source(first)?;
-                self.push(LineStep::Function(clip(frame, step)?, of.source), of.extent, shape)
+                self.push(LineStep::Function(function(frame, step)?, of.source), of.extent, shape)
             }
             LineOperator::Pair(pair) => {
                 let second = self.operand(frame, step, 1)?;
@@ -389,8 +384,17 @@ fn is_last(step: &Step, usual: i64, rank: usize) -> bool {
     shape::axis(axis, rank).is_ok_and(|axis| axis + 1 == rank)
 }
 
+/// The function of each number that a step is, if it is one.
+pub(crate) fn function(frame: &Frame, step: &Step) -> Option<Function> {
+    match step.lines? {
+        LineOperator::Function(function) => Some(function),
+        LineOperator::Clip => clip(frame, step),
+        _ => None,
+    }
+}
+
 /// What a `Clip` does, if its bounds are there already.
-pub(crate) fn clip(frame: &Frame, step: &Step) -> Option<Function> {
+fn clip(frame: &Frame, step: &Step) -> Option<Function> {
     let are_known = step.inputs.iter().skip(1).flatten().all(|slot| frame.slots[*slot].is_some());
     if !are_known {
         return None;

@@ -16,9 +16,9 @@ use foretell_kernels::pictures::{Extents, Layer, Network, Scratch, Sizes};
 
 use crate::budget::Meter;
 use crate::call::Call;
-use crate::error::{Fault, Outcome};
+use crate::error::Outcome;
 use crate::kept::Kept;
-use crate::lines::{LineOperator, clip, only_output};
+use crate::lines::{function, only_output};
 use crate::multiply;
 use crate::ops::{bias_of, convolution_of_pictures, greatest_axes};
 use crate::plan::{Body, Step};
@@ -50,6 +50,7 @@ struct Weights {
 /// Layers that go together.
 pub(crate) struct Layers {
     pictures: Tensor,
+    taken: Extents,
     kinds: Vec<Kind>,
     /// Those of each convolution.
     weights: Vec<Weights>,
@@ -59,6 +60,8 @@ pub(crate) struct Layers {
     /// Whether every run has these weights.
     are_constant: bool,
     work: u64,
+    /// What the network takes room for.
+    sizes: Sizes,
 }
 
 /// A network, and what it was made for.
@@ -77,10 +80,18 @@ impl Layers {
         }
         let Value::Tensor(pictures) = frame.slots[(*first.inputs.first()?)?].as_ref()? else { return None };
         pictures.values::<f32>().filter(|values| !values.is_empty())?;
-        let shape = pictures.shape().to_vec();
-        let (kinds, weights) = (Vec::new(), Vec::new());
-        let mut layers =
-            Self { pictures: pictures.clone(), kinds, weights, shape, slot: usize::MAX, are_constant: true, work: 0 };
+        let taken = extents(pictures.shape())?;
+        let mut layers = Self {
+            pictures: pictures.clone(),
+            taken,
+            kinds: Vec::new(),
+            weights: Vec::new(),
+            shape: pictures.shape().to_vec(),
+            slot: usize::MAX,
+            are_constant: true,
+            work: 0,
+            sizes: Sizes::of(taken, &[])?,
+        };
         for (at, step) in body.steps.iter().enumerate().skip(at).take(LAYERS_MAX) {
             let follows = layers.kinds.is_empty() || layers.is_read_by(step, body.last_read[layers.slot] == at);
             if !follows || layers.take(frame, step).is_none() {
@@ -91,8 +102,8 @@ impl Layers {
         let are_cells =
             |kind: &Kind| matches!(kind, Kind::Convolution(shape) if shape.axes.iter().any(|axis| axis.kernel > 1));
         let is_faster = layers.weights.len() > 1 || layers.kinds.iter().any(are_cells);
-        let is_countable = Sizes::of(layers.taken(), &layers.layers()).is_some();
-        (is_faster && is_countable && shape::volume(&layers.shape).is_ok_and(|volume| volume > 0)).then_some(layers)
+        layers.sizes = Sizes::of(taken, &layers.layers())?;
+        (is_faster && shape::volume(&layers.shape).is_ok_and(|volume| volume > 0)).then_some(layers)
     }
 
     /// How many steps of the graph they are.
@@ -111,12 +122,7 @@ impl Layers {
         let slot = only_output(step)?;
         let volume = shape::volume(&self.shape).ok()?;
         let call = Call { node: &step.node, inputs: &frame.inputs(step), meter: frame.meter, kept: None };
-        let function = match step.lines {
-            Some(LineOperator::Function(function)) => Some(function),
-            Some(LineOperator::Clip) => Some(clip(frame, step)?),
-            _ => None,
-        };
-        let (kind, work) = if let Some(function) = function {
+        let (kind, work) = if let Some(function) = function(frame, step) {
             (Kind::Function(function), volume)
         } else if is_convolution(step) {
             let weights = call.tensor(1).ok()?;
@@ -161,26 +167,15 @@ impl Layers {
     /// Computes the result, with the slot it belongs to.
     pub(crate) fn compute(&self, kept: &Kept, scratch: &mut Scratch, meter: &Meter) -> Outcome<(usize, Tensor)> {
         let pictures = self.pictures.values::<f32>().unwrap_or_default();
-        let (taken, layers) = (self.taken(), self.layers());
-        let unfit = || Fault::invalid(format!("layers over pictures of shape {:?}", self.pictures.shape()));
-        let Sizes { kept: own, run, .. } = Sizes::of(taken, &layers).ok_or_else(unfit)?;
+        let Sizes { kept: own, run, .. } = self.sizes;
         let count = shape::volume(&self.shape)?;
         let bytes = count.saturating_mul(size_of::<f32>()).saturating_add(own).saturating_add(run);
         meter.room(bytes, 1)?;
         meter.work(self.work.saturating_add(((own + run) / size_of::<f32>()) as u64))?;
-        let known = self.known(kept, taken, &layers);
+        let known = self.known(kept);
         let mut result = vec![0.0; count];
         known.network.evaluate(pictures, &mut result, scratch);
         Ok((self.slot, Tensor::new(self.shape.clone(), result)))
-    }
-
-    /// Extents of the pictures.
-    fn taken(&self) -> Extents {
-        match *self.pictures.shape() {
-            [_, channels, height, width] => Extents { channels, height, width },
-            [_, channels, width] => Extents { channels, height: 1, width },
-            _ => Extents { channels: 0, height: 0, width: 0 },
-        }
     }
 
     fn layers(&self) -> Vec<Layer<'_>> {
@@ -198,12 +193,23 @@ impl Layers {
     }
 
     /// The network that is kept, if it is this one; else it is made, and kept if its weights are always these.
-    fn known(&self, kept: &Kept, taken: Extents, layers: &[Layer]) -> Arc<Known> {
-        let make = || Known { taken, kinds: self.kinds.clone(), network: Network::new(Form::best(), taken, layers) };
+    fn known(&self, kept: &Kept) -> Arc<Known> {
+        let taken = self.taken;
+        let network = || Network::new(Form::best(), taken, &self.layers());
+        let make = || Known { taken, kinds: self.kinds.clone(), network: network() };
         if !self.are_constant {
             return Arc::new(make());
         }
         kept.get_or_make(|known: &Known| known.taken == taken && known.kinds == self.kinds, make)
+    }
+}
+
+/// Extents of pictures, or of series, which are pictures of one row.
+fn extents(shape: &[usize]) -> Option<Extents> {
+    match *shape {
+        [_, channels, height, width] => Some(Extents { channels, height, width }),
+        [_, channels, width] => Some(Extents { channels, height: 1, width }),
+        _ => None,
     }
 }
 

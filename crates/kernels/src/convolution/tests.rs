@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::samples::sequence::numbers;
+use crate::samples::windows::axis;
 
 /// The same sums, one after the other.
 #[expect(clippy::disallowed_methods, reason = "products of matrices round once")]
@@ -34,12 +35,6 @@ fn expected(shape: &Shape, pictures: &[f32], weights: &[f32], bias: &[f32]) -> V
         }
     }
     results
-}
-
-const fn axis(image: usize, kernel: usize, stride: usize, dilation: usize, pads: [usize; 2]) -> Axis {
-    let reach = (kernel - 1) * dilation + 1;
-    let outputs = (image + pads[0] + pads[1] - reach) / stride + 1;
-    Axis { image, kernel, stride, dilation, before: pads[0], outputs }
 }
 
 const fn shape(channels: usize, filters: usize, groups: usize, axes: [Axis; 2]) -> Shape {

@@ -79,12 +79,12 @@ impl Packed {
         }
     }
 
-    /// Sets the columns from `start` on of each row of `result`, which has `stride` of them, to the products of what is seen of
-    /// `left` and this matrix, and `bias`, which has as many numbers as vectors hold.
+    /// Sets `result` to the products of what is seen of `left` and this matrix, and `bias`, which has as many numbers as vectors
+    /// hold.
     ///
     /// # Panics
     /// When there is nothing to multiply, something is not there that is seen, or the result is not as large.
-    pub(crate) fn set(&self, left: &[f32], seen: Seen, bias: &[f32], result: &mut [f32], [start, stride]: [usize; 2]) {
+    pub(crate) fn set(&self, left: &[f32], seen: Seen, bias: &[f32], result: &mut [f32]) {
         assert_eq!(seen.cells.len(), self.depth, "a cell for each row of the matrix");
         for Panel { numbers, depth, columns, padded } in self.panels() {
             let first = if depth.start == 0 { First::Columns(&bias[columns.start..]) } else { First::Result };
@@ -93,8 +93,8 @@ impl Packed {
                 left_rows: Seen { cells: &seen.cells[depth.clone()], ..seen },
                 right: numbers,
                 features: Even(padded),
-                result: &mut result[start + columns.start..],
-                result_stride: stride,
+                result: &mut result[columns.start..],
+                result_stride: self.columns,
                 first,
                 rows: seen.places.len(),
                 depth: depth.len(),

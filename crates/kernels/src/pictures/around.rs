@@ -16,13 +16,8 @@ pub(super) struct Around {
 impl Around {
     /// `None` if the extents are beyond what can be counted.
     pub(super) fn of(axes: [Axis; 2], channels: usize) -> Option<Self> {
-        let seen = |axis: Axis| {
-            let last = axis.outputs.saturating_sub(1).checked_mul(axis.stride)?;
-            last.checked_add((axis.kernel - 1).checked_mul(axis.dilation)?)?.checked_add(1)
-        };
-        let seen = [seen(axes[0])?, seen(axes[1])?];
-        let is_inside = |(axis, seen): (&Axis, usize)| axis.before == 0 && seen <= axis.image;
-        let is_copied = !axes.iter().zip(seen).all(is_inside);
+        let seen = [axes[0].seen()?, axes[1].seen()?];
+        let is_copied = !axes.iter().zip(seen).all(|(axis, seen)| axis.is_inside(seen));
         let extents = if is_copied { seen } else { axes.map(|axis| axis.image) };
         Some(Self { axes, channels, extents, is_copied }).filter(|around| around.numbers().is_some())
     }

@@ -46,7 +46,7 @@ impl Filters {
         let length = seen.places.len() * self.filters;
         if length > 0 {
             let pictures = self.around.pictures(count, pictures, memory);
-            self.weights.set(pictures, seen, &self.bias, &mut result[..length], [0, self.filters]);
+            self.weights.set(pictures, seen, &self.bias, &mut result[..length]);
         }
         length
     }

@@ -3,12 +3,7 @@
 use super::*;
 use crate::convolution::Convolution;
 use crate::samples::sequence::numbers;
-
-const fn axis(image: usize, kernel: usize, stride: usize, dilation: usize, pads: [usize; 2]) -> Axis {
-    let reach = (kernel - 1) * dilation + 1;
-    let outputs = (image + pads[0] + pads[1] - reach) / stride + 1;
-    Axis { image, kernel, stride, dilation, before: pads[0], outputs }
-}
+use crate::samples::windows::{axis, greatest};
 
 const fn same(image: usize, kernel: usize) -> Axis {
     axis(image, kernel, 1, 1, [kernel / 2, kernel / 2])
@@ -47,21 +42,9 @@ fn expected(layer: &Layer, pictures: &[f32], count: usize) -> Vec<f32> {
             Convolution::new(shape).with_form(Form::all()[0]).evaluate(pictures, weights, bias, &mut result);
             result
         }
-        Layer::Greatest { axes: [height, width], .. } => {
-            let cells = |axis: Axis, place: usize| {
-                let cell = move |cell: usize| (place * axis.stride + cell * axis.dilation).checked_sub(axis.before);
-                (0..axis.kernel).filter_map(cell).filter(move |&at| at < axis.image)
-            };
-            let planes = pictures.chunks_exact(height.image * width.image);
-            let of_plane = |plane: &[f32]| -> Vec<f32> {
-                let places = (0..height.outputs).flat_map(|y| (0..width.outputs).map(move |x| (y, x)));
-                let most = |(y, x)| {
-                    let seen = cells(height, y).flat_map(|y| cells(width, x).map(move |x| plane[y * width.image + x]));
-                    seen.reduce(|most, x| if x > most { x } else { most }).unwrap_or(f32::NEG_INFINITY)
-                };
-                places.map(most).collect()
-            };
-            planes.flat_map(of_plane).collect()
+        Layer::Greatest { axes, .. } => {
+            let planes = pictures.chunks_exact(axes[0].image * axes[1].image);
+            planes.flat_map(|plane| greatest(axes, plane)).collect()
         }
     }
 }

@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Extent};
-use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
 use super::dependence::is_of_places;
 use super::operators::{ARRANGING, EITHER, NATIVE, is_mistreated};
 use super::table::Tables;
-use crate::onnx::names_read;
+use crate::onnx::{dimensions, names_read};
 use crate::program::COLUMNS_MAX;
 
 /// Weights of a matrix product beyond which tract is faster than the columns, unless these are all that the product reads.
@@ -162,7 +162,8 @@ fn sides(graph: &GraphProto, order: &[usize], evaluated: &HashSet<usize>, weight
             values.extend(node.output.iter().map(|name| (name.as_str(), side)));
         }
     }
-    let lists = features(graph, weights).filter(|input| rank(input) > 2).map(|input| input.name.as_str()).collect();
+    let lists =
+        features(graph, weights).filter(|input| dimensions(input).len() > 2).map(|input| input.name.as_str()).collect();
     join_readers(graph, order, lists, &mut sides);
     sides
 }
@@ -195,19 +196,9 @@ fn join_readers<'g>(graph: &'g GraphProto, order: &[usize], mut lists: HashSet<&
     }
 }
 
-fn rank(input: &ValueInfoProto) -> usize {
-    match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
-        Some(type_proto::Value::TensorType(tensor)) => tensor.shape.as_ref().map_or(0, |shape| shape.dim.len()),
-        _ => 0,
-    }
-}
-
 /// A picture or a text is one list column, which tract takes as it is; as columns it would be thousands.
 fn side_of_feature(input: &ValueInfoProto) -> Side {
-    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return Side::Native;
-    };
-    let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let dims = dimensions(input);
     let extent = |dim: &Dimension| match dim.value {
         Some(Extent::DimValue(extent)) => extent.max(1),
         _ => 1,
@@ -275,7 +266,7 @@ fn picks_inside(node: &NodeProto, values: &HashMap<&str, Side>) -> bool {
 mod tests {
     use tract_onnx::pb::tensor_proto::DataType as Element;
     use tract_onnx::pb::type_proto::Tensor;
-    use tract_onnx::pb::{AttributeProto, TensorProto, TensorShapeProto, TypeProto};
+    use tract_onnx::pb::{AttributeProto, TensorProto, TensorShapeProto, TypeProto, type_proto};
 
     use super::*;
 

@@ -7,7 +7,9 @@
 use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::tensor_proto::DataType as Element;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+
+use crate::onnx::dimensions;
 
 /// Columns that the products of a model give together at most: each is a few steps for as long as the model is lowered.
 const PRODUCTS_MAX: i64 = 1 << 15;
@@ -25,7 +27,7 @@ impl<'g> Tables<'g> {
     pub(super) fn of(graph: &'g GraphProto) -> Self {
         let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let names =
-            graph.input.iter().filter(|input| rank(input) == Some(2)).map(|input| input.name.as_str()).collect();
+            graph.input.iter().filter(|input| dimensions(input).len() == 2).map(|input| input.name.as_str()).collect();
         Self { constants, names, products: 0 }
     }
 
@@ -84,9 +86,4 @@ impl<'g> Tables<'g> {
 /// Columns of a product with these weights; features, if those are more, since the weights may be transposed.
 fn columns(weights: &TensorProto) -> i64 {
     weights.dims.iter().copied().max().unwrap_or(0)
-}
-
-fn rank(input: &ValueInfoProto) -> Option<usize> {
-    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
-    Some(tensor.shape.as_ref()?.dim.len())
 }

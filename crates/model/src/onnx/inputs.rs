@@ -177,7 +177,8 @@ fn batch_axes(inputs: &[&ValueInfoProto]) -> Vec<usize> {
     }
 }
 
-fn dimensions(input: &ValueInfoProto) -> &[Dimension] {
+/// The extents that a file declares for a tensor; none if it declares no shape, or something else.
+pub(crate) fn dimensions(input: &ValueInfoProto) -> &[Dimension] {
     match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
         Some(ValueType::TensorType(tensor)) => tensor.shape.as_ref().map_or(&[], |shape| &shape.dim),
         _ => &[],

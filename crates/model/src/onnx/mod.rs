@@ -37,6 +37,7 @@ use builder::Builder;
 pub(crate) use decode::malformed;
 pub use external::{external_files, with_external_data};
 pub(crate) use graph::names_read;
+pub(crate) use inputs::dimensions;
 pub use tensor_graph::TensorModel;
 
 use crate::boosters::catboost;
